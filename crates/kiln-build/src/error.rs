@@ -1,0 +1,96 @@
+//! What can go wrong in a build, with the place in the Dockerfile and what to do next.
+
+use std::fmt;
+
+use kiln_dockerfile::Span;
+
+/// A failed build.
+#[derive(Debug, Clone)]
+pub struct BuildError {
+    /// What happened, without the place.
+    pub message: String,
+    /// The Dockerfile's name and the span that caused it.
+    pub place: Option<(String, Span)>,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The Dockerfile's lines around the place and the step's last output, ready to print.
+    pub detail: Option<String>,
+    /// True when the build was interrupted by its user.
+    pub cancelled: bool,
+}
+
+impl BuildError {
+    /// An error without a place.
+    pub fn new(message: impl Into<String>) -> Self {
+        BuildError {
+            message: message.into(),
+            place: None,
+            hint: None,
+            detail: None,
+            cancelled: false,
+        }
+    }
+
+    /// The error that an interrupted build ends with.
+    pub fn cancelled() -> Self {
+        BuildError {
+            cancelled: true,
+            ..BuildError::new("build cancelled")
+        }
+    }
+
+    /// Adds advice, keeping earlier advice.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert(hint.into());
+        self
+    }
+
+    /// Adds the place, keeping a more exact earlier one.
+    pub fn at(mut self, file: &str, span: Span) -> Self {
+        self.place.get_or_insert((file.to_owned(), span));
+        self
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((file, span)) = &self.place {
+            write!(f, "{file}:{}:{}: ", span.start.line, span.start.column)?;
+        }
+        f.write_str(&self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+macro_rules! from_error {
+    ($($t:ty),*) => {$(
+        impl From<$t> for BuildError {
+            fn from(e: $t) -> Self {
+                BuildError::new(e.to_string())
+            }
+        }
+    )*};
+}
+from_error!(
+    kiln_store::StoreError,
+    kiln_oci::OciError,
+    kiln_runtime::RuntimeError,
+    kiln_dockerfile::ExpandError
+);
+
+/// Adds the path to an I/O error.
+pub(crate) trait IoContext<T> {
+    /// Names what was being done and to which path.
+    fn context(self, doing: &str, path: impl AsRef<std::path::Path>) -> Result<T, BuildError>;
+}
+
+impl<T, E: fmt::Display> IoContext<T> for Result<T, E> {
+    fn context(self, doing: &str, path: impl AsRef<std::path::Path>) -> Result<T, BuildError> {
+        self.map_err(|e| BuildError::new(format!("{doing} {}: {e}", path.as_ref().display())))
+    }
+}

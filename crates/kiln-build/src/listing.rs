@@ -1,0 +1,286 @@
+//! What a COPY source names: paths and patterns to a sorted list of entries with their stats.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use kiln_dockerfile::{Ignore, glob_match};
+use kiln_tree::{Kind, Meta, Root, meta_at, read_dir_sorted};
+use rustix::fs::OFlags;
+
+use crate::error::BuildError;
+
+/// A root that files are copied from, with what is hidden from the build.
+pub struct Tree<'a> {
+    /// The files.
+    pub root: &'a Root,
+    /// `.dockerignore`.
+    pub ignore: Option<&'a Ignore>,
+    /// The ignore file's name for messages.
+    pub ignore_name: &'a str,
+    /// What messages call the tree: `the build context`, `stage "build"`.
+    pub name: &'a str,
+}
+
+/// One file, directory or link to copy.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Path in the tree, without a leading slash.
+    pub path: String,
+    /// Path below the match: empty for the match itself.
+    pub below: String,
+    /// Its stat.
+    pub meta: Meta,
+    /// A symbolic link's target.
+    pub link: Option<String>,
+}
+
+/// One match of a source: a file, or a directory with all that is below it, parents first.
+#[derive(Debug)]
+pub struct Match {
+    /// Base name of the match, for `dest/name`.
+    pub name: String,
+    /// Path of the match in the tree.
+    pub path: String,
+    /// The match first, then what is below it.
+    pub entries: Vec<Entry>,
+}
+
+impl Match {
+    /// True when the match is a directory, so that its content is copied.
+    pub fn is_dir(&self) -> bool {
+        self.entries
+            .first()
+            .is_some_and(|e| e.meta.kind == Kind::Dir)
+    }
+}
+
+/// Cleans a source path: no leading slash, no `.`; one that leaves the tree is refused.
+fn clean(source: &str, tree: &Tree) -> Result<String, BuildError> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in source.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                if parts.pop().is_none() && !source.starts_with('/') {
+                    return Err(BuildError::new(format!(
+                        "forbidden path outside {}: {source}",
+                        tree.name
+                    ))
+                    .hint("paths of COPY and ADD are relative to the context's root; build with a context further up"));
+                }
+            }
+            other => parts.push(other),
+        }
+    }
+    Ok(parts.join("/"))
+}
+
+fn is_pattern(part: &str) -> bool {
+    part.contains(['*', '?', '[', '\\'])
+}
+
+/// All matches of one source, in byte order of their paths.
+pub fn list(tree: &Tree, source: &str, exclude: &Ignore) -> Result<Vec<Match>, BuildError> {
+    let path = clean(source, tree)?;
+    let paths = if is_pattern(&path) {
+        expand_pattern(tree, &path)?
+    } else {
+        vec![path.clone()]
+    };
+    let mut out = Vec::new();
+    for p in paths {
+        if let Some(m) = one(tree, &p, exclude)? {
+            out.push(m);
+        }
+    }
+    if out.is_empty() {
+        return Err(not_found(tree, source, &path));
+    }
+    Ok(out)
+}
+
+fn expand_pattern(tree: &Tree, pattern: &str) -> Result<Vec<String>, BuildError> {
+    let mut found = vec![String::new()];
+    for part in pattern.split('/') {
+        let mut next = Vec::new();
+        for dir in &found {
+            if !is_pattern(part) {
+                let path = join(dir, part);
+                if tree.root.symlink_metadata(Path::new(&path)).is_ok() {
+                    next.push(path);
+                }
+                continue;
+            }
+            let Ok(fd) = tree.root.open_dir(Path::new(or_dot(dir))) else {
+                continue;
+            };
+            for name in read_dir_sorted(fd.as_fd()).unwrap_or_default() {
+                let Some(name) = name.to_str() else { continue };
+                let hit = glob_match(part, name)
+                    .map_err(|e| BuildError::new(format!("bad pattern {pattern:?}: {e}")))?;
+                if hit {
+                    next.push(join(dir, name));
+                }
+            }
+        }
+        found = next;
+    }
+    Ok(found)
+}
+
+fn join(dir: &str, name: &str) -> String {
+    if dir.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{dir}/{name}")
+    }
+}
+
+fn or_dot(path: &str) -> &str {
+    if path.is_empty() { "." } else { path }
+}
+
+fn hidden(ignore: Option<&Ignore>, path: &str) -> bool {
+    !path.is_empty() && ignore.is_some_and(|i| i.excluded(path))
+}
+
+fn one(tree: &Tree, path: &str, exclude: &Ignore) -> Result<Option<Match>, BuildError> {
+    // A link named as a source is followed, below the tree's root.
+    let Ok(meta) = tree.root.metadata(Path::new(or_dot(path))) else {
+        return Ok(None);
+    };
+    let hide = hidden(tree.ignore, path) || hidden(Some(exclude), path);
+    let name = path.rsplit('/').next().unwrap_or("").to_owned();
+    let mut entries = vec![Entry {
+        path: path.to_owned(),
+        below: String::new(),
+        meta: meta.clone(),
+        link: None,
+    }];
+    if meta.kind == Kind::Dir {
+        let fd = tree
+            .root
+            .open_dir(Path::new(or_dot(path)))
+            .map_err(|e| BuildError::new(format!("opening {path}: {e}")))?;
+        let walk = Walk {
+            ignore: tree.ignore.filter(|i| !i.is_empty()),
+            exclude: Some(exclude).filter(|i| !i.is_empty()),
+        };
+        walk.dir(fd.as_fd(), path, "", &mut entries)?;
+        if hide && entries.len() == 1 {
+            return Ok(None);
+        }
+    } else if hide {
+        return Ok(None);
+    }
+    Ok(Some(Match {
+        name,
+        path: path.to_owned(),
+        entries,
+    }))
+}
+
+struct Walk<'a> {
+    ignore: Option<&'a Ignore>,
+    exclude: Option<&'a Ignore>,
+}
+
+impl Walk<'_> {
+    fn dir(
+        &self,
+        fd: BorrowedFd,
+        path: &str,
+        below: &str,
+        out: &mut Vec<Entry>,
+    ) -> Result<(), BuildError> {
+        let bad = |what: &str, e: &dyn std::fmt::Display| {
+            BuildError::new(format!("{what} {path}: {e}"))
+        };
+        for name in read_dir_sorted(fd).map_err(|e| bad("reading directory", &e))? {
+            let text = name
+                .to_str()
+                .ok_or_else(|| bad("not UTF-8, below", &name.to_string_lossy()))?;
+            let (child, child_below) = (join(path, text), join(below, text));
+            let sets = [self.ignore, self.exclude];
+            let hide = sets
+                .iter()
+                .flatten()
+                .any(|i| i.excluded(&child));
+            let meta = match meta_at(fd, &name) {
+                Ok(m) => m,
+                // Gone since the directory was read.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(bad("stat below", &e)),
+            };
+            if hide {
+                let deeper = meta.kind == Kind::Dir
+                    && sets.iter().flatten().all(|i| i.may_include_below(&child));
+                if !deeper {
+                    continue;
+                }
+            }
+            let link = (meta.kind == Kind::Symlink)
+                .then(|| read_link(fd, &name))
+                .transpose()
+                .map_err(|e| bad("reading link below", &e))?;
+            let is_dir = meta.kind == Kind::Dir;
+            let at = out.len();
+            out.push(Entry {
+                path: child.clone(),
+                below: child_below.clone(),
+                meta,
+                link,
+            });
+            if is_dir {
+                let flags =
+                    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let sub = rustix::fs::openat(fd, &name, flags, rustix::fs::Mode::empty())
+                    .map_err(|e| bad("opening a directory below", &e))?;
+                self.dir(sub.as_fd(), &child, &child_below, out)?;
+                // Hidden, and nothing below it was brought back.
+                if hide && out.len() == at + 1 {
+                    out.truncate(at);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_link(dir: BorrowedFd, name: &OsStr) -> std::io::Result<String> {
+    let target = rustix::fs::readlinkat(dir, name, Vec::new())?;
+    target
+        .into_string()
+        .map_err(|_| std::io::Error::other("the link's target is not UTF-8"))
+}
+
+fn not_found(tree: &Tree, source: &str, path: &str) -> BuildError {
+    let error = BuildError::new(format!("{source:?}: not found in {}", tree.name));
+    if let Some(ignore) = tree.ignore {
+        let there = tree.root.symlink_metadata(Path::new(or_dot(path))).is_ok();
+        if there && let Some((line, pattern)) = ignore.deciding_line(path) {
+            return BuildError::new(format!(
+                "{source:?}: excluded from {} by {}:{line} ({pattern})",
+                tree.name, tree.ignore_name
+            ))
+            .hint(format!("add a line `!{path}` below it"));
+        }
+    }
+    let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let near = tree
+        .root
+        .open_dir(Path::new(or_dot(dir)))
+        .ok()
+        .and_then(|fd| read_dir_sorted(fd.as_fd()).ok())
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|n| n.into_string().ok())
+        .map(|n| (kiln_dockerfile::edit_distance(name, &n), n))
+        .filter(|(d, n)| *d <= 2.max(n.len() / 4) && *d < n.len())
+        .min();
+    match near {
+        Some((_, n)) => error.hint(format!("did you mean {}?", join(dir, &n))),
+        None => error,
+    }
+}

@@ -1,0 +1,33 @@
+//! What the caller asks of a build, already validated; no strings of flags below this point.
+
+use std::collections::BTreeMap;
+
+use kiln_oci::Platform;
+use kiln_runtime::Network;
+
+/// Everything a build needs to know besides the context.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// The Dockerfile's name as errors show it.
+    pub dockerfile_name: String,
+    /// The Dockerfile's bytes.
+    pub dockerfile: Vec<u8>,
+    /// The stage to build: its name or number; the last one when absent.
+    pub target: Option<String>,
+    /// `--build-arg`; names without a value were looked up in the environment by the caller.
+    pub build_args: BTreeMap<String, String>,
+    /// `--label`.
+    pub labels: BTreeMap<String, String>,
+    /// Use no cache record.
+    pub no_cache: bool,
+    /// Stages (name or number) that use no cache record.
+    pub no_cache_filter: Vec<String>,
+    /// The platform to build for.
+    pub platform: Platform,
+    /// Network of RUN steps that name none.
+    pub network: Network,
+    /// `--add-host`: name and address.
+    pub add_hosts: Vec<(String, String)>,
+    /// No time stamp in the image is later than this, and its own is this (seconds since 1970).
+    pub source_date_epoch: Option<i64>,
+}

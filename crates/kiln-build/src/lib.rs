@@ -1,1 +1,36 @@
-//! kiln-build
+//! From a Dockerfile and a context to an image in the store.
+//!
+//! The way of a build: [`resolve::plan`] makes a [`plan::Plan`] out of the parsed Dockerfile and the
+//! configs of the base images; [`solve`] takes each needed stage through its steps, in parallel:
+//! key → cache record, or run/copy → diff → commit; [`image`] assembles config and history.
+//! A step is data ([`plan::Op`]); its key ([`key`]) covers everything it depends on.
+//!
+//! This crate draws nothing and talks to no terminal: it sends [`event::Event`]s. The file systems
+//! are the store's, the processes the runtime's.
+
+pub mod context;
+mod copy;
+pub mod duration;
+pub mod error;
+pub mod event;
+pub mod fetch;
+pub mod image;
+mod instruction;
+pub mod key;
+mod listing;
+pub mod options;
+pub mod plan;
+mod ports;
+pub mod resolve;
+mod snapshot;
+mod solve;
+mod statcache;
+mod steps;
+mod users;
+
+pub use context::Context;
+pub use error::BuildError;
+pub use event::{Event, Progress, Silent};
+pub use options::BuildOptions;
+pub use snapshot::view;
+pub use solve::{Built, build};

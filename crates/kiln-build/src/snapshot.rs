@@ -1,0 +1,121 @@
+//! File systems of a build: stacks of layers, seen through overlay mounts that nobody else sees.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use kiln_oci::Digest;
+use kiln_runtime::{Overlay, mount_overlay};
+use kiln_store::{Layer, Store};
+use kiln_tree::Root;
+
+use crate::error::{BuildError, IoContext};
+
+/// A stack of layers and the key of how it came about.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Bottom first.
+    pub layers: Vec<Digest>,
+    /// Digest over everything that led here: a step that missed changes it for all steps after.
+    pub state: String,
+}
+
+impl Snapshot {
+    /// The chain ID (OCI image spec, "Layer ChainID"), or a word for the empty stack.
+    pub fn chain(&self) -> String {
+        kiln_oci::chain_id(&self.layers).map_or_else(|| "empty".to_owned(), |d| d.to_string())
+    }
+}
+
+fn lowers(store: &Store, layers: &[Digest], empty: &Path) -> Result<Vec<PathBuf>, BuildError> {
+    if layers.is_empty() {
+        std::fs::create_dir_all(empty).context("creating", empty)?;
+        return Ok(vec![empty.to_owned()]);
+    }
+    Ok(layers.iter().rev().map(|d| store.layer_dir(d)).collect())
+}
+
+/// Mounts the stack read-only.
+pub fn view(store: &Store, layers: &[Digest], scratch: &Path) -> Result<Root, BuildError> {
+    let lowers = lowers(store, layers, &scratch.join("empty"))?;
+    let fd = mount_overlay(&Overlay {
+        lowers: &lowers,
+        upper: None,
+    })?;
+    Ok(Root::from_fd(fd))
+}
+
+/// A writable view whose changes become a layer.
+pub struct Writable {
+    dir: PathBuf,
+    mount: OwnedFd,
+}
+
+impl Writable {
+    /// Mounts the stack with a fresh upper directory below `dir`, which is created.
+    pub fn new(store: &Store, layers: &[Digest], dir: PathBuf) -> Result<Writable, BuildError> {
+        let (upper, work) = (dir.join("upper"), dir.join("work"));
+        for d in [&dir, &upper, &work] {
+            std::fs::DirBuilder::new()
+                .mode(0o755)
+                .create(d)
+                .context("creating", d)?;
+        }
+        let lowers = lowers(store, layers, &dir.join("empty"))?;
+        // The root directory's own mode and owner come from the upper directory.
+        let top = std::fs::metadata(&lowers[0]).context("reading", &lowers[0])?;
+        let mode = if layers.is_empty() { 0o755 } else { top.mode() & 0o7777 };
+        std::fs::set_permissions(&upper, PermissionsExt::from_mode(mode))
+            .context("setting the mode of", &upper)?;
+        std::os::unix::fs::chown(&upper, Some(top.uid()), Some(top.gid()))
+            .context("setting the owner of", &upper)?;
+        let mount = mount_overlay(&Overlay {
+            lowers: &lowers,
+            upper: Some((&upper, &work)),
+        })?;
+        Ok(Writable { dir, mount })
+    }
+
+    /// The mount.
+    pub fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.mount.as_fd()
+    }
+
+    /// The mount as a tree.
+    pub fn root(&self) -> Result<Root, BuildError> {
+        let fd = self
+            .mount
+            .try_clone()
+            .context("duplicating the mount of", &self.dir)?;
+        Ok(Root::from_fd(fd))
+    }
+
+    /// Unmounts, hashes what changed and stores it; nothing where nothing changed.
+    pub fn commit(
+        self,
+        store: &Store,
+        epoch: Option<i64>,
+        created: &str,
+    ) -> Result<Option<Digest>, BuildError> {
+        let Writable { dir, mount } = self;
+        drop(mount);
+        let upper = dir.join("upper");
+        let fd = std::fs::File::open(&upper).context("opening", &upper)?;
+        if let Some(epoch) = epoch {
+            kiln_oci::layer::clamp_times(fd.as_fd(), epoch).context("clamping times of", &upper)?;
+        }
+        let written = kiln_oci::layer::write_dir(fd.as_fd(), std::io::sink())?;
+        if written.entries == 0 {
+            return Ok(None);
+        }
+        let layer = Layer {
+            diff_id: written.diff_id,
+            size: written.size,
+            tar_size: written.tar_size,
+            entries: written.entries,
+            created: created.to_owned(),
+        };
+        store.commit_layer(&upper, &layer)?;
+        Ok(Some(written.diff_id))
+    }
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kiln_dockerfile::Ignore;
 use kiln_oci::Digest;
 use kiln_runtime::{Cancel, Exit, Process, Stream};
-use kiln_store::{Input, Store};
+use kiln_store::Input;
 use kiln_tree::Root;
 
 use crate::context::{Context, digest_matches};
@@ -16,7 +16,7 @@ use crate::fetch::{Download, download, git_checkout, parse_git};
 use crate::key::KeyBuilder;
 use crate::listing::{Match, Tree, list};
 use crate::plan::{CopyFrom, CopyOp, RunOp, Source};
-use crate::snapshot::{Snapshot, Writable, view};
+use crate::snapshot::{Snapshot, Writable};
 use crate::users::{owner, process_user};
 
 /// The key of a step, and what it covers.
@@ -264,7 +264,8 @@ impl PreparedCopy<'_> {
                 Found::Inline(name, text) => format!("{name}\0{text}"),
                 Found::File(d) => {
                     let mut h = blake3::Hasher::new();
-                    h.update_mmap_or_read(&d.file)?;
+                    h.update_reader(std::fs::File::open(&d.file).context("opening", &d.file)?)
+                        .context("reading", &d.file)?;
                     format!("{}\0{}", d.name, h.finalize().to_hex())
                 }
                 Found::Directory(root, matches) => digest_matches(root, matches, None, false)?,
@@ -443,11 +444,6 @@ fn extract(
     let owner = owner.filter(|o| *o != (0, 0));
     kiln_oci::layer::extract_into(tar, root, Path::new(dest), owner)
         .map_err(|e| BuildError::new(format!("extracting {name}: {e}")))
-}
-
-/// Mounts what `--from` names.
-pub fn source_view(store: &Store, layers: &[Digest], scratch: &Path) -> Result<Root, BuildError> {
-    view(store, layers, scratch)
 }
 
 /// Where one step keeps its files.

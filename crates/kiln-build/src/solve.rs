@@ -1,0 +1,526 @@
+//! Takes the planned stages through their steps: one thread a stage, each waiting only for the
+//! stages whose files it needs.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use kiln_dockerfile::Dockerfile;
+use kiln_oci::{Digest, ImageConfig};
+use kiln_runtime::{Cancel, Stream};
+use kiln_store::{CacheRecord, Store};
+use kiln_tree::Root;
+
+use crate::context::Context;
+use crate::error::BuildError;
+use crate::event::{Event, Progress};
+use crate::image::{Trace, assemble, rfc3339};
+use crate::key::KeyBuilder;
+use crate::options::BuildOptions;
+use crate::plan::{Base, CopyFrom, CopyOp, Op, Plan, Source, StagePlan, Step};
+use crate::resolve::plan;
+use crate::snapshot::{Snapshot, Writable, view};
+use crate::steps::{
+    CopySourceRoot, Key, copy_key, prepare_copy, run, run_key, step_dir, workdir, workdir_key,
+};
+
+/// How much of a failed step's output is repeated in the error.
+const TAIL: usize = 16 << 10;
+
+/// A finished build.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The image's id in the store.
+    pub id: Digest,
+    /// Its config.
+    pub image: ImageConfig,
+    /// Steps that came out of the cache.
+    pub cached: usize,
+    /// Steps that were carried out.
+    pub executed: usize,
+}
+
+/// What a finished stage hands to those that need it.
+#[derive(Clone)]
+struct StageResult {
+    snapshot: Snapshot,
+    traces: Arc<Vec<Trace>>,
+}
+
+type Outcome = Result<StageResult, BuildError>;
+
+struct Build<'a> {
+    plan: &'a Plan,
+    options: &'a BuildOptions,
+    store: &'a Store,
+    context: Option<&'a Context>,
+    progress: &'a dyn Progress,
+    cancel: &'a Cancel,
+    scratch: PathBuf,
+    epoch_text: Option<String>,
+    results: Mutex<HashMap<usize, Outcome>>,
+    ready: Condvar,
+    next_id: AtomicUsize,
+    cached: AtomicUsize,
+    executed: AtomicUsize,
+}
+
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Builds the target stage and stores the image, untagged.
+pub fn build(
+    file: &Dockerfile,
+    options: &BuildOptions,
+    context: Option<&Context>,
+    store: &Store,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Built, BuildError> {
+    let _hold = store.hold()?;
+    let plan = plan(file, options, store)?;
+    for w in &plan.warnings {
+        progress.event(Event::Warning(w.clone()));
+    }
+    let scratch = store.scratch()?;
+    let build = Build {
+        plan: &plan,
+        options,
+        store,
+        context,
+        progress,
+        cancel,
+        scratch: scratch.path().to_owned(),
+        epoch_text: options.source_date_epoch.map(rfc3339).transpose()?,
+        results: Mutex::default(),
+        ready: Condvar::new(),
+        next_id: AtomicUsize::new(1),
+        cached: AtomicUsize::new(0),
+        executed: AtomicUsize::new(0),
+    };
+    let single = plan.needed.iter().filter(|n| **n).count() == 1;
+    if single {
+        build.stage(plan.target);
+    } else {
+        std::thread::scope(|s| {
+            for (i, _) in plan.needed.iter().enumerate().filter(|(_, n)| **n) {
+                let build = &build;
+                s.spawn(move || build.stage(i));
+            }
+        });
+    }
+    if let Some(c) = context {
+        c.cache().save();
+    }
+    // The error that started it, not the cancellations it caused.
+    let results = lock(&build.results);
+    let first = |cancelled: bool| {
+        results
+            .values()
+            .filter_map(|r| r.as_ref().err())
+            .find(|e| e.cancelled == cancelled)
+            .cloned()
+    };
+    if let Some(e) = first(false).or_else(|| first(true)) {
+        return Err(e);
+    }
+    let Some(Ok(result)) = results.get(&plan.target) else {
+        return Err(BuildError::new("the target stage gave no result"));
+    };
+    build.image(result)
+}
+
+impl Build<'_> {
+    fn stage(&self, index: usize) {
+        let outcome = self.steps(index);
+        if outcome.is_err() {
+            self.cancel.cancel();
+        }
+        lock(&self.results).insert(index, outcome);
+        self.ready.notify_all();
+    }
+
+    fn wait_for(&self, index: usize) -> Outcome {
+        let mut results = lock(&self.results);
+        loop {
+            if let Some(r) = results.get(&index) {
+                return r.clone().map_err(|_| BuildError::cancelled());
+            }
+            results = self.ready.wait(results).unwrap_or_else(|e| e.into_inner());
+        }
+    }
+
+    fn steps(&self, index: usize) -> Outcome {
+        let stage = &self.plan.stages[index];
+        let (mut snapshot, mut traces) = match &stage.base {
+            Base::Scratch => (self.root_snapshot(Vec::new()), Vec::new()),
+            Base::Image { layers, .. } => (self.root_snapshot(layers.clone()), Vec::new()),
+            Base::Stage(i) => {
+                let r = self.wait_for(*i)?;
+                (r.snapshot, r.traces.to_vec())
+            }
+        };
+        for (n, step) in stage.steps.iter().enumerate() {
+            let created = match step.op {
+                Op::Config => None,
+                _ => self
+                    .step(stage, n, step, &mut snapshot)
+                    .map_err(|e| self.explain(e, step))?,
+            };
+            traces.push(Trace {
+                created_by: step.created_by.clone(),
+                created,
+                author: stage.image.author.clone(),
+            });
+        }
+        Ok(StageResult {
+            snapshot,
+            traces: Arc::new(traces),
+        })
+    }
+
+    fn root_snapshot(&self, layers: Vec<Digest>) -> Snapshot {
+        let mut s = Snapshot {
+            layers,
+            state: String::new(),
+        };
+        s.state = s.chain();
+        s
+    }
+
+    fn explain(&self, e: BuildError, step: &Step) -> BuildError {
+        if e.cancelled {
+            return e;
+        }
+        let mut e = e.at(&self.options.dockerfile_name, step.span);
+        let around = excerpt(&self.options.dockerfile, &self.options.dockerfile_name, step);
+        e.detail = Some(match e.detail.take() {
+            Some(d) => format!("{d}{around}"),
+            None => around,
+        });
+        e
+    }
+
+    /// One step that works on files; gives the time of its layer, if it made one.
+    fn step(
+        &self,
+        stage: &StagePlan,
+        n: usize,
+        step: &Step,
+        snapshot: &mut Snapshot,
+    ) -> Result<Option<String>, BuildError> {
+        if self.cancel.is_cancelled() {
+            return Err(BuildError::cancelled());
+        }
+        // Files of another stage have to be there first; the wait is none of this step's time.
+        let from = match &step.op {
+            Op::Copy(op) => self.copy_layers(op)?,
+            _ => None,
+        };
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let began = Instant::now();
+        self.progress.event(Event::Started {
+            id,
+            name: step.text.clone(),
+        });
+        let work = Work {
+            build: self,
+            stage,
+            step,
+            id,
+            dir: step_dir(&self.scratch, id),
+            shape: format!("{}/{n}", stage.name),
+            from,
+        };
+        match work.carry_out(snapshot) {
+            Ok((created, cached)) => {
+                let counter = if cached { &self.cached } else { &self.executed };
+                counter.fetch_add(1, Ordering::Relaxed);
+                self.progress.event(Event::Done {
+                    id,
+                    cached,
+                    took: began.elapsed(),
+                });
+                Ok(created)
+            }
+            Err(e) => {
+                self.progress.event(Event::Failed {
+                    id,
+                    message: e.message.clone(),
+                });
+                Err(e)
+            }
+        }
+    }
+
+    fn copy_layers(&self, op: &CopyOp) -> Result<Option<Vec<Digest>>, BuildError> {
+        Ok(match &op.from {
+            CopyFrom::Context => None,
+            CopyFrom::Stage(i) => Some(self.wait_for(*i)?.snapshot.layers),
+            CopyFrom::Image { layers, .. } => Some(layers.clone()),
+        })
+    }
+
+    /// Stores the image of the finished target stage.
+    fn image(&self, result: &StageResult) -> Result<Built, BuildError> {
+        let mut stage = StagePlan {
+            image: self.plan.stages[self.plan.target].image.clone(),
+            name: String::new(),
+            base: Base::Scratch,
+            steps: Vec::new(),
+            no_cache: false,
+        };
+        stage.image.config.labels.extend(self.options.labels.clone());
+        let (traces, layers) = (&result.traces, &result.snapshot.layers);
+        let epoch = self.epoch_text.as_deref();
+        let assembled = |now: &str| assemble(&stage, traces, layers, now, epoch);
+        let mut key = KeyBuilder::new("image/1");
+        key.add(
+            "config",
+            "",
+            String::from_utf8_lossy(&assembled("").to_json()),
+        );
+        let (key, _) = key.finish();
+        let known = if self.plan.stages[self.plan.target].no_cache {
+            None
+        } else {
+            self.store.cache_get(&key)?
+        };
+        let now = match known {
+            Some(r) => r.created,
+            None => {
+                let now = Timestamp::now().to_string();
+                self.store.cache_put(&CacheRecord {
+                    key,
+                    shape: "image".to_owned(),
+                    layer: None,
+                    created: now.clone(),
+                    took_ms: 0,
+                    text: String::new(),
+                    inputs: Vec::new(),
+                })?;
+                now
+            }
+        };
+        let image = assembled(&now);
+        let id = self.store.image_put(&image.to_json(), None)?;
+        Ok(Built {
+            id,
+            image,
+            cached: self.cached.load(Ordering::Relaxed),
+            executed: self.executed.load(Ordering::Relaxed),
+        })
+    }
+}
+
+/// One step under way.
+struct Work<'b, 'a> {
+    build: &'b Build<'a>,
+    stage: &'b StagePlan,
+    step: &'b Step,
+    id: usize,
+    dir: PathBuf,
+    shape: String,
+    /// Layers that a `--from` reads.
+    from: Option<Vec<Digest>>,
+}
+
+impl Work<'_, '_> {
+    fn platform(&self) -> String {
+        let image = &self.stage.image;
+        let variant = image.variant.as_deref().unwrap_or_default();
+        format!("{}/{}/{variant}", image.os, image.architecture)
+    }
+
+    fn carry_out(&self, snapshot: &mut Snapshot) -> Result<(Option<String>, bool), BuildError> {
+        let build = self.build;
+        match &self.step.op {
+            Op::Config => Ok((None, true)),
+            Op::Workdir(path) => {
+                let key = workdir_key(path, snapshot, &self.platform());
+                self.through_cache(snapshot, key, |target| workdir(target, path))
+            }
+            Op::Run(op) => {
+                let key = run_key(op, snapshot, &self.platform());
+                self.through_cache(snapshot, key, |target| {
+                    let mut tail: Vec<u8> = Vec::new();
+                    let mut sink = |stream: Stream, data: &[u8]| {
+                        tail.extend_from_slice(data);
+                        if tail.len() > 2 * TAIL {
+                            tail.drain(..tail.len() - TAIL);
+                        }
+                        build.progress.event(Event::Output {
+                            id: self.id,
+                            stderr: matches!(stream, Stream::Stderr),
+                            data: data.to_vec(),
+                        });
+                    };
+                    let epoch = build.options.source_date_epoch;
+                    let result = run(op, target, epoch, &mut sink, build.cancel);
+                    result.map_err(|mut e| {
+                        if !e.cancelled {
+                            e.detail = Some(output_tail(&self.step.text, &tail));
+                        }
+                        e
+                    })
+                })
+            }
+            Op::Copy(op) => self.copy(op, snapshot),
+        }
+    }
+
+    fn copy(
+        &self,
+        op: &CopyOp,
+        snapshot: &mut Snapshot,
+    ) -> Result<(Option<String>, bool), BuildError> {
+        let platform = self.platform();
+        let exclude = op.exclude.join("\n");
+        // Layers never change: what a --from names in them is digested once and remembered.
+        let memo = self.from.as_ref().map(|layers| memo_key(op, layers, &exclude));
+        if let Some(memo) = &memo
+            && let Some(record) = self.build.store.cache_get(memo)?
+        {
+            let key = copy_key(op, &exclude, &record.text, snapshot, &platform);
+            if let Some(done) = self.lookup(snapshot, &key)? {
+                return Ok((done, true));
+            }
+        }
+        std::fs::create_dir_all(&self.dir)?;
+        let mounted: Option<Root> = match &self.from {
+            Some(layers) => Some(view(self.build.store, layers, &self.dir)?),
+            None => None,
+        };
+        let name = match &op.from {
+            CopyFrom::Stage(i) => format!("stage {:?}", self.build.plan.stages[*i].name),
+            CopyFrom::Image { name, .. } => format!("image {name}"),
+            CopyFrom::Context => String::new(),
+        };
+        let roots = CopySourceRoot {
+            context: self.build.context,
+            from: mounted.as_ref(),
+            name: &name,
+        };
+        let prepared = prepare_copy(op, &roots, &self.dir)?;
+        let content = prepared.content(self.build.context)?;
+        if let Some(memo) = memo {
+            self.build.store.cache_put(&CacheRecord {
+                key: memo,
+                shape: "content".to_owned(),
+                layer: None,
+                created: Timestamp::now().to_string(),
+                took_ms: 0,
+                text: content.clone(),
+                inputs: Vec::new(),
+            })?;
+        }
+        let key = prepared.key(&content, snapshot, &platform);
+        self.through_cache(snapshot, key, |target| prepared.execute(target))
+    }
+
+    /// Applies a record, if there is one: the time of its layer.
+    fn lookup(
+        &self,
+        snapshot: &mut Snapshot,
+        key: &Key,
+    ) -> Result<Option<Option<String>>, BuildError> {
+        if self.stage.no_cache {
+            return Ok(None);
+        }
+        let Some(record) = self.build.store.cache_get(&key.id)? else {
+            return Ok(None);
+        };
+        snapshot.layers.extend(record.layer);
+        snapshot.state = key.id.clone();
+        Ok(Some(record.layer.map(|_| record.created)))
+    }
+
+    fn through_cache(
+        &self,
+        snapshot: &mut Snapshot,
+        key: Key,
+        execute: impl FnOnce(&Writable) -> Result<(), BuildError>,
+    ) -> Result<(Option<String>, bool), BuildError> {
+        let store = self.build.store;
+        if let Some(done) = self.lookup(snapshot, &key)? {
+            return Ok((done, true));
+        }
+        // Another build may be doing the same right now: then its result is ours.
+        let _single = store.lock_key(&key.id)?;
+        if let Some(done) = self.lookup(snapshot, &key)? {
+            return Ok((done, true));
+        }
+        let began = Instant::now();
+        let target = Writable::new(store, &snapshot.layers, self.dir.join("rw"))?;
+        execute(&target)?;
+        let created = match &self.build.epoch_text {
+            Some(e) => e.clone(),
+            None => Timestamp::now().to_string(),
+        };
+        let epoch = self.build.options.source_date_epoch;
+        let layer = target.commit(store, epoch, &created)?;
+        store.cache_put(&CacheRecord {
+            key: key.id.clone(),
+            shape: self.shape.clone(),
+            layer,
+            created: created.clone(),
+            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            text: self.step.text.clone(),
+            inputs: key.inputs,
+        })?;
+        let _ = std::fs::remove_dir_all(&self.dir);
+        snapshot.layers.extend(layer);
+        snapshot.state = key.id;
+        Ok((layer.map(|_| created), false))
+    }
+}
+
+fn memo_key(op: &CopyOp, layers: &[Digest], exclude: &str) -> String {
+    let mut k = KeyBuilder::new("content/1");
+    k.add(
+        "layers",
+        "",
+        kiln_oci::chain_id(layers).map_or_else(String::new, |d| d.to_string()),
+    );
+    for s in &op.sources {
+        // A URL's content is another one each time.
+        let text = match s {
+            Source::Url(_) | Source::Git(_) => format!("{s:?} {:?}", Timestamp::now()),
+            _ => format!("{s:?}"),
+        };
+        k.add("source", "", text);
+    }
+    k.add("exclude", "", exclude);
+    k.finish().0
+}
+
+fn output_tail(name: &str, tail: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&tail[tail.len().saturating_sub(TAIL)..]).into_owned();
+    if text.trim().is_empty() {
+        return String::new();
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let last = &lines[lines.len().saturating_sub(40)..];
+    format!("------\n > {name}:\n{}\n------\n", last.join("\n"))
+}
+
+/// The Dockerfile's lines around a step, the step's own marked.
+fn excerpt(source: &[u8], file: &str, step: &Step) -> String {
+    let text = String::from_utf8_lossy(source);
+    let (first, last) = (step.span.start.line as usize, step.span.end.line as usize);
+    let mut out = format!("{file}:{first}\n--------------------\n");
+    for (n, line) in text.lines().enumerate().map(|(n, l)| (n + 1, l)) {
+        if n + 2 < first || n > last + 2 {
+            continue;
+        }
+        let mark = if (first..=last).contains(&n) { ">>>" } else { "   " };
+        out.push_str(&format!("{n:4} | {mark} {line}\n"));
+    }
+    out.push_str("--------------------\n");
+    out
+}
+

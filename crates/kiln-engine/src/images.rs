@@ -1,0 +1,202 @@
+//! List, look at, name and remove images.
+
+use kiln_oci::{Digest, ImageConfig, Reference};
+use kiln_store::{ImageRecord, Store};
+use serde_json::{Value, json};
+
+use crate::BuildError;
+
+/// One row of `images`.
+#[derive(Debug, Clone)]
+pub struct ImageRow {
+    /// The repository as people write it; nothing for an image without a tag.
+    pub repository: Option<String>,
+    /// The tag.
+    pub tag: Option<String>,
+    /// The image's id.
+    pub id: Digest,
+    /// When it was made (RFC 3339).
+    pub created: String,
+    /// Bytes of its files.
+    pub size: u64,
+}
+
+/// All images, newest first, one row a tag. `filter` is a repository or a reference.
+pub fn list(store: &Store, filter: Option<&str>) -> Result<Vec<ImageRow>, BuildError> {
+    let tags = store.tags()?;
+    let wanted = filter.map(Reference::parse).transpose()?;
+    let mut rows = Vec::new();
+    for image in store.images()? {
+        let mut own: Vec<&Reference> = tags
+            .iter()
+            .filter(|(_, id)| *id == image.id)
+            .map(|(r, _)| r)
+            .collect();
+        own.sort_by_key(|r| r.familiar());
+        if own.is_empty() && wanted.is_none() {
+            rows.push(row(&image, None));
+        }
+        let hit = |r: &Reference| match &wanted {
+            None => true,
+            Some(w) => {
+                w.registry() == r.registry()
+                    && w.repository() == r.repository()
+                    && w.tag().is_none_or(|t| r.tag() == Some(t))
+            }
+        };
+        rows.extend(own.into_iter().filter(|r| hit(r)).map(|r| row(&image, Some(r))));
+    }
+    Ok(rows)
+}
+
+fn row(image: &ImageRecord, name: Option<&Reference>) -> ImageRow {
+    ImageRow {
+        repository: name.map(repository),
+        tag: name.and_then(|r| r.tag()).map(String::from),
+        id: image.id,
+        created: image.created.clone(),
+        size: image.size,
+    }
+}
+
+/// The repository without tag and digest, in the short form.
+fn repository(r: &Reference) -> String {
+    let whole = r.familiar();
+    let whole = whole.split('@').next().unwrap_or_default();
+    match r.tag() {
+        Some(t) => whole
+            .strip_suffix(t)
+            .and_then(|w| w.strip_suffix(':'))
+            .unwrap_or(whole)
+            .to_owned(),
+        None => whole.to_owned(),
+    }
+}
+
+/// The record and config of the image that a name or id stands for.
+pub fn find(store: &Store, name: &str) -> Result<(ImageRecord, ImageConfig), BuildError> {
+    let id = store.resolve(name)?;
+    let record = store
+        .image(&id)?
+        .ok_or_else(|| BuildError::new(format!("No such image: {name}")))?;
+    let config = ImageConfig::from_json(&record.config_json)?;
+    Ok((record, config))
+}
+
+/// One row of `history`, newest first.
+#[derive(Debug, Clone)]
+pub struct HistoryRow {
+    /// The image's id at the newest row, nothing at the others.
+    pub id: Option<Digest>,
+    /// When (RFC 3339).
+    pub created: String,
+    /// The instruction.
+    pub created_by: String,
+    /// Bytes of the files in its layer.
+    pub size: u64,
+    /// A remark.
+    pub comment: String,
+}
+
+/// How an image came about.
+pub fn history(store: &Store, name: &str) -> Result<Vec<HistoryRow>, BuildError> {
+    let (record, config) = find(store, name)?;
+    let mut layers = config.rootfs.diff_ids.iter();
+    let mut rows = Vec::new();
+    for h in &config.history {
+        let layer = if h.empty_layer { None } else { layers.next() };
+        let size = match layer {
+            Some(d) => store.layer(d)?.map_or(0, |l| l.size),
+            None => 0,
+        };
+        rows.push(HistoryRow {
+            id: None,
+            created: h.created.clone().unwrap_or_default(),
+            created_by: h.created_by.clone().unwrap_or_default(),
+            size,
+            comment: h.comment.clone().unwrap_or_default(),
+        });
+    }
+    rows.reverse();
+    if let Some(first) = rows.first_mut() {
+        first.id = Some(record.id);
+    }
+    Ok(rows)
+}
+
+/// What `inspect` shows of an image, docker's fields.
+pub fn inspect(store: &Store, name: &str) -> Result<Value, BuildError> {
+    let (record, config) = find(store, name)?;
+    let mut tags: Vec<String> = store.tags_of(&record.id)?.iter().map(Reference::familiar).collect();
+    tags.sort();
+    let comment = config.history.last().and_then(|h| h.comment.clone());
+    let document: Value = serde_json::from_slice(&record.config_json)
+        .map_err(|e| BuildError::new(format!("config of {name}: {e}")))?;
+    Ok(json!({
+        "Id": record.id.to_string(),
+        "RepoTags": tags,
+        "RepoDigests": [],
+        "Parent": "",
+        "Comment": comment.unwrap_or_default(),
+        "Created": config.created,
+        "Author": config.author.clone().unwrap_or_default(),
+        "Config": document.get("config").cloned().unwrap_or_else(|| json!({})),
+        "Architecture": config.architecture,
+        "Variant": config.variant.clone().unwrap_or_default(),
+        "Os": config.os,
+        "Size": record.size,
+        "RootFS": { "Type": "layers", "Layers": config.rootfs.diff_ids },
+    }))
+}
+
+/// Gives an image one more name.
+pub fn tag(store: &Store, source: &str, target: &str) -> Result<(), BuildError> {
+    let id = store.resolve(source)?;
+    let name = Reference::parse(target)?.with_default_tag();
+    store.tag(&name, &id)?;
+    store.sync()?;
+    Ok(())
+}
+
+/// What `rmi` did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Removed {
+    /// A name was taken away.
+    Untagged(String),
+    /// An image, or a layer that nothing needed any more.
+    Deleted(Digest),
+}
+
+/// Takes a name away, and the image when it was the last; by id, all names (with `force` where
+/// there are several).
+pub fn remove(store: &Store, name: &str, force: bool) -> Result<Vec<Removed>, BuildError> {
+    let id = store.resolve(name)?;
+    let tags = store.tags_of(&id)?;
+    let by_name = Reference::parse(name)
+        .ok()
+        .map(|r| r.with_default_tag())
+        .filter(|r| tags.iter().any(|t| t.canonical() == r.canonical()));
+    let mut done = Vec::new();
+    let names = match by_name {
+        Some(r) => vec![r],
+        None if tags.len() > 1 && !force => {
+            return Err(BuildError::new(format!(
+                "conflict: unable to delete {} (must be forced) - image is referenced in multiple repositories",
+                id.short()
+            ))
+            .hint("remove it by its names, or add --force"));
+        }
+        None => tags,
+    };
+    for r in names {
+        store.untag(&r)?;
+        done.push(Removed::Untagged(r.familiar()));
+    }
+    if store.tags_of(&id)?.is_empty() {
+        let freed = store.remove_image(&id)?;
+        done.push(Removed::Deleted(id));
+        done.extend(freed.into_iter().map(Removed::Deleted));
+    }
+    store.sync()?;
+    Ok(done)
+}

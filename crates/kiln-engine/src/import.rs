@@ -1,0 +1,78 @@
+//! `import`: a root file system in a tar becomes an image of one layer.
+
+use std::io::BufRead;
+use std::os::fd::AsFd;
+
+use kiln_oci::layer::{ApplyOptions, Limits, Whiteouts, apply, decompress, write_dir};
+use kiln_oci::{Digest, History, ImageConfig, Platform, Reference};
+use kiln_store::{Layer, Store};
+
+use crate::BuildError;
+
+/// What to make of the tar.
+pub struct Import {
+    /// The image's name, if it gets one.
+    pub name: Option<Reference>,
+    /// Its history's remark.
+    pub message: String,
+    /// What it is for.
+    pub platform: Platform,
+}
+
+/// Reads the tar (plain or compressed) and stores the image.
+pub fn import<'r>(
+    store: &Store,
+    tar: Box<dyn BufRead + 'r>,
+    what: &Import,
+) -> Result<Digest, BuildError> {
+    let _hold = store.hold()?;
+    let scratch = store.scratch()?;
+    let dir = scratch.path().join("layer");
+    std::fs::create_dir(&dir).map_err(|e| BuildError::new(format!("{}: {e}", dir.display())))?;
+    let fd = std::fs::File::open(&dir)
+        .map_err(|e| BuildError::new(format!("{}: {e}", dir.display())))?;
+    let options = ApplyOptions {
+        whiteouts: Whiteouts::Literal,
+        limits: Limits::default(),
+        keep_ids: true,
+    };
+    let reader = decompress(tar).map_err(|e| BuildError::new(format!("reading the archive: {e}")))?;
+    let applied = apply(reader, fd.as_fd(), &options)?;
+    if applied.entries == 0 {
+        return Err(BuildError::new("the archive holds no files")
+            .hint("give a tar of a root file system"));
+    }
+    let written = write_dir(fd.as_fd(), std::io::sink())?;
+    let now = jiff::Timestamp::now().to_string();
+    store.commit_layer(
+        &dir,
+        &Layer {
+            diff_id: written.diff_id,
+            size: written.size,
+            tar_size: written.tar_size,
+            entries: written.entries,
+            created: now.clone(),
+        },
+    )?;
+    let mut image = ImageConfig {
+        architecture: what.platform.architecture.clone(),
+        os: what.platform.os.clone(),
+        variant: what.platform.variant.clone(),
+        created: Some(now.clone()),
+        ..ImageConfig::default()
+    };
+    image.rootfs.diff_ids = vec![written.diff_id];
+    image.history = vec![History {
+        created: Some(now),
+        comment: Some(what.message.clone()),
+        created_by: None,
+        author: None,
+        empty_layer: false,
+    }];
+    let id = store.image_put(&image.to_json(), None)?;
+    if let Some(name) = &what.name {
+        store.tag(&name.clone().with_default_tag(), &id)?;
+    }
+    store.sync()?;
+    Ok(id)
+}

@@ -1,0 +1,80 @@
+//! Images out of the store: archives, trees.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use kiln_oci::archive::{ArchiveImage, write_docker_archive};
+use kiln_oci::layer::{ApplyOptions, Limits, Whiteouts, apply, write_dir};
+use kiln_oci::{Digest, ImageConfig, Reference};
+use kiln_store::Store;
+
+use crate::BuildError;
+use crate::images::find;
+
+/// Writes a docker-archive (what `docker load` takes) with the named images. A name that is an id
+/// goes in without names.
+pub fn save(store: &Store, names: &[String], out: impl Write) -> Result<(), BuildError> {
+    let _hold = store.hold()?;
+    let mut images: Vec<(Digest, Vec<u8>, ImageConfig, Vec<Reference>)> = Vec::new();
+    for name in names {
+        let (record, config) = find(store, name)?;
+        let tags = store.tags_of(&record.id)?;
+        let own = Reference::parse(name)
+            .ok()
+            .map(|r| r.with_default_tag())
+            .filter(|r| tags.iter().any(|t| t.canonical() == r.canonical()));
+        match images.iter_mut().find(|(id, ..)| *id == record.id) {
+            Some((.., known)) => known.extend(own),
+            None => images.push((record.id, record.config_json, config, own.into_iter().collect())),
+        }
+    }
+    let list: Vec<ArchiveImage> = images
+        .iter()
+        .map(|(_, json, config, tags)| ArchiveImage {
+            config_json: json,
+            tags: tags.clone(),
+            layers: config
+                .rootfs
+                .diff_ids
+                .iter()
+                .map(|d| (*d, store.layer_dir(d)))
+                .collect(),
+        })
+        .collect();
+    write_docker_archive(&list, out)?;
+    Ok(())
+}
+
+/// Writes the merged file system as a tar.
+pub fn export_tar(store: &Store, layers: &[Digest], out: impl Write) -> Result<(), BuildError> {
+    let scratch = store.scratch()?;
+    let view = kiln_build::view(store, layers, scratch.path())?;
+    let root = view
+        .open_dir(Path::new("."))
+        .map_err(|e| BuildError::new(format!("opening the image's files: {e}")))?;
+    write_dir(root.as_fd(), out)?;
+    Ok(())
+}
+
+/// Writes the merged file system into a directory, which is made if absent.
+pub fn export_dir(store: &Store, layers: &[Digest], dest: &Path) -> Result<(), BuildError> {
+    let bad = |e: std::io::Error| BuildError::new(format!("{}: {e}", dest.display()));
+    std::fs::create_dir_all(dest).map_err(bad)?;
+    let dir = std::fs::File::open(dest).map_err(bad)?;
+    let (reader, writer) = std::io::pipe().map_err(bad)?;
+    std::thread::scope(|s| {
+        let producer = s.spawn(move || export_tar(store, layers, writer));
+        let options = ApplyOptions {
+            whiteouts: Whiteouts::Literal,
+            limits: Limits::default(),
+            keep_ids: true,
+        };
+        let applied = apply(reader, dir.as_fd(), &options);
+        let produced = producer
+            .join()
+            .map_err(|_| BuildError::new("exporting the files failed"))?;
+        applied?;
+        produced
+    })
+}

@@ -1,1 +1,51 @@
-//! kiln-store
+//! The local store: layers, images, tags and build-cache records.
+//!
+//! A store is one directory that any number of processes use at once, without
+//! a daemon. Small facts live in an SQLite database, bytes live in plain
+//! directories beside it:
+//!
+//! ```text
+//! kiln.db        layers, images, tags and cache records (WAL mode)
+//! layers/<hex>/  one unpacked layer, named by its diff id
+//! tmp/<name>/    scratch directories, each guarded by a locked <name>.lock
+//! locks/         lock files: `use`, `open`, and one per step being built
+//! contexts/      per-context file-stat caches, managed by the builder
+//! ```
+//!
+//! Three rules keep it consistent:
+//!
+//! * **A row implies its directory.** Directories enter and leave `layers/`
+//!   only by `rename`, inside an immediate database transaction, so processes
+//!   agree on which of them put a layer there. A directory without a row is
+//!   litter from a killed process and is never trusted.
+//! * **Nothing is believed across a power loss before it was synced.** Rows
+//!   are written without `fsync` and carry the kernel's boot id; see
+//!   [`Store::sync`].
+//! * **What a build uses is not collected.** A build holds a shared lock (see
+//!   [`Store::hold`]) which deleting layers takes exclusively.
+
+mod cache;
+mod collect;
+mod db;
+mod durable;
+mod error;
+mod images;
+mod layers;
+mod lock;
+mod resolve;
+mod root;
+mod scratch;
+mod store;
+mod tags;
+
+pub use cache::{CacheRecord, Input};
+pub use collect::Freed;
+pub use error::{Error, Result};
+pub use images::ImageRecord;
+pub use layers::Layer;
+pub use lock::{Hold, KeyLock};
+pub use scratch::Scratch;
+pub use store::Store;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Images: a configuration, the layers it names and perhaps a manifest.
+
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
+use kiln_oci::{Digest, ImageConfig};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::db::next_seq;
+use crate::layers::{Trash, digest, has_row};
+use crate::{Error, Result, Store};
+
+/// A stored image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageRecord {
+    /// The digest of its configuration.
+    pub id: Digest,
+    /// The configuration, byte for byte.
+    pub config_json: Vec<u8>,
+    /// The manifest it was pulled with, byte for byte.
+    pub manifest: Option<Vec<u8>>,
+    /// The sizes of its layers, added up.
+    pub size: u64,
+    /// When it was made, as its configuration says; may be empty.
+    pub created: String,
+    /// When it was stored here, in RFC 3339 format.
+    pub stored_at: String,
+}
+
+impl Store {
+    /// Stores an image and returns its id. All its layers must be there.
+    ///
+    /// Storing it again changes nothing, except that a manifest is kept.
+    pub fn image_put(&self, config_json: &[u8], manifest: Option<&[u8]>) -> Result<Digest> {
+        let config =
+            ImageConfig::from_json(config_json).map_err(|e| Error::Config(e.to_string()))?;
+        let id = Digest::of(config_json);
+        let manifest_digest = manifest.map(|m| Digest::of(m).to_string());
+        let stored_at = Timestamp::now().to_string();
+        self.write(|tx| {
+            for &diff_id in &config.rootfs.diff_ids {
+                if !has_row(tx, &diff_id)? {
+                    return Err(Error::MissingLayer { diff_id });
+                }
+            }
+            let seq = next_seq(tx)?;
+            tx.prepare_cached(
+                "INSERT INTO images (id, config, manifest, manifest_digest, created, stored_at,
+                        seq, boot)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                    ON CONFLICT (id) DO UPDATE SET manifest = ?3, manifest_digest = ?4
+                    WHERE ?3 IS NOT NULL",
+            )?
+            .execute(params![
+                id.to_string(),
+                config_json,
+                manifest,
+                manifest_digest,
+                config.created,
+                stored_at,
+                seq,
+                self.boot
+            ])?;
+            let mut add = tx.prepare_cached(
+                "INSERT OR IGNORE INTO image_layers (image, position, layer) VALUES (?, ?, ?)",
+            )?;
+            for (position, layer) in config.rootfs.diff_ids.iter().enumerate() {
+                let position = i64::try_from(position).map_err(Error::corrupt)?;
+                add.execute(params![id.to_string(), position, layer.to_string()])?;
+            }
+            Ok(id)
+        })
+    }
+
+    /// Looks an image up by its id; see [`Store::resolve`] for names.
+    pub fn image(&self, id: &Digest) -> Result<Option<ImageRecord>> {
+        self.read(|conn| {
+            let mut statement = conn.prepare_cached(&select("WHERE id = ?"))?;
+            let found = statement.query_row([id.to_string()], |row| Ok(record(row)));
+            found.optional()?.transpose()
+        })
+    }
+
+    /// All images, newest first.
+    pub fn images(&self) -> Result<Vec<ImageRecord>> {
+        let mut images: Vec<ImageRecord> = self.read(|conn| {
+            let mut statement = conn.prepare_cached(&select("ORDER BY seq DESC"))?;
+            let rows = statement.query_map([], |row| Ok(record(row)))?;
+            rows.map(|row| row?).collect()
+        })?;
+        // Stable: images that claim the same age stay in order of storing.
+        images.sort_by_key(|image| Reverse(image.created.parse::<Timestamp>().ok()));
+        Ok(images)
+    }
+
+    /// Removes an image, which must not have tags any more, and the layers
+    /// that nothing else uses. Returns the diff ids of those.
+    ///
+    /// While a build uses the store, layers stay for [`Store::collect`].
+    pub fn remove_image(&self, id: &Digest) -> Result<Vec<Digest>> {
+        let alone = self.try_exclusive()?;
+        let mut trash = Trash::new(self);
+        let freed = self.write_through(|tx| {
+            let key = id.to_string();
+            let mut tags = tx.prepare("SELECT name FROM tags WHERE image = ? ORDER BY name")?;
+            let tags = tags.query_map([&key], |row| row.get(0))?;
+            let tags = tags.collect::<rusqlite::Result<Vec<String>>>()?;
+            if !tags.is_empty() {
+                return Err(Error::Tagged { id: *id, tags });
+            }
+            let layers = layers_of(tx, id)?;
+            tx.execute("DELETE FROM image_layers WHERE image = ?", [&key])?;
+            tx.execute("UPDATE tags SET safe = NULL WHERE safe = ?", [&key])?;
+            if tx.execute("DELETE FROM images WHERE id = ?", [&key])? == 0 {
+                return Err(Error::NotFound { name: key });
+            }
+            if alone.is_none() {
+                return Ok(Vec::new());
+            }
+            let mut freed = Vec::new();
+            for layer in layers {
+                let unused = tx.execute(
+                    "DELETE FROM layers WHERE diff_id = ?1
+                        AND NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = ?1)
+                        AND NOT EXISTS (SELECT 1 FROM cache WHERE layer = ?1)",
+                    [&layer],
+                )?;
+                if unused > 0 {
+                    trash.take_id(&layer)?;
+                    freed.push(digest(&layer)?);
+                }
+            }
+            Ok(freed)
+        })?;
+        Ok(freed)
+    }
+}
+
+fn layers_of(conn: &Connection, id: &Digest) -> Result<Vec<String>> {
+    let mut statement =
+        conn.prepare_cached("SELECT layer FROM image_layers WHERE image = ? ORDER BY position")?;
+    let rows = statement.query_map([id.to_string()], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn select(rest: &str) -> String {
+    format!(
+        "SELECT id, config, manifest, created, stored_at,
+            (SELECT COALESCE(SUM(size), 0) FROM image_layers
+                JOIN layers ON diff_id = layer WHERE image = id)
+            FROM images {rest}"
+    )
+}
+
+fn record(row: &Row<'_>) -> Result<ImageRecord> {
+    let id: String = row.get(0)?;
+    Ok(ImageRecord {
+        id: digest(&id)?,
+        config_json: row.get(1)?,
+        manifest: row.get(2)?,
+        created: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+        stored_at: row.get(4)?,
+        size: row.get(5)?,
+    })
+}

@@ -1,2 +1,65 @@
-//! The `kiln` command.
-fn main() {}
+//! The `kiln` command: reads arguments, calls the engine, prints.
+
+mod args;
+mod build;
+mod format;
+mod images;
+mod progress;
+mod transfer;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use kiln_store::Store;
+
+use args::{Cli, Command, ImageCommand};
+
+fn main() -> ExitCode {
+    kiln_runtime::helper_main_if_asked();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            // docker's code for a command line it does not understand.
+            return ExitCode::from(if e.use_stderr() { 125 } else { 0 });
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("ERROR: {e:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    // Before any thread exists: it may enter a user namespace.
+    kiln_runtime::enter()?;
+    let root = match &cli.root {
+        Some(r) => r.clone(),
+        None => Store::default_root()?,
+    };
+    let store = Store::open(&root)?;
+    match cli.command {
+        Command::Build(a) => build::run(&store, *a),
+        Command::Images(a) => images::list(&store, &a),
+        Command::History(a) => images::history(&store, &a),
+        Command::Tag(a) => images::tag(&store, &a),
+        Command::Rmi(a) => images::remove(&store, &a),
+        Command::Inspect(a) => images::inspect(&store, &a),
+        Command::Import(a) => transfer::import(&store, &a),
+        Command::Save(a) => transfer::save(&store, &a),
+        Command::Image(sub) => match sub {
+            ImageCommand::Build(a) => build::run(&store, *a),
+            ImageCommand::Ls(a) => images::list(&store, &a),
+            ImageCommand::History(a) => images::history(&store, &a),
+            ImageCommand::Tag(a) => images::tag(&store, &a),
+            ImageCommand::Rm(a) => images::remove(&store, &a),
+            ImageCommand::Inspect(a) => images::inspect(&store, &a),
+            ImageCommand::Import(a) => transfer::import(&store, &a),
+            ImageCommand::Save(a) => transfer::save(&store, &a),
+        },
+    }
+}

@@ -1,0 +1,89 @@
+//! What the caller and the helper say to each other: one message with
+//! descriptors to the helper, a few short messages back.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, send, sendmsg,
+};
+
+use crate::error::RuntimeError;
+
+/// The longest message.
+const LIMIT: usize = 16 * 1024;
+
+/// How the helper ended its work.
+pub(crate) enum Report {
+    /// Setting up failed; a status follows.
+    Failed(RuntimeError),
+    /// The process exited.
+    Exited(i32),
+    /// A signal killed the process.
+    Killed(i32),
+}
+
+/// Sends up to three descriptors.
+pub(crate) fn send_fds(socket: impl AsFd, fds: &[BorrowedFd]) -> rustix::io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(fds));
+    sendmsg(
+        socket,
+        &[IoSlice::new(b"f")],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?;
+    Ok(())
+}
+
+/// Receives the descriptors; none when the caller is gone.
+pub(crate) fn receive_fds(socket: impl AsFd) -> rustix::io::Result<Vec<OwnedFd>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    recvmsg(
+        socket,
+        &mut [IoSliceMut::new(&mut byte)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    let mut out = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(fds) = message {
+            out.extend(fds);
+        }
+    }
+    Ok(out)
+}
+
+/// Sends a report; a caller that is gone does not care.
+pub(crate) fn send_report(socket: impl AsFd, report: &Report) {
+    let mut message = match report {
+        Report::Failed(e) => {
+            let mut message = vec![b'E', e.kind()];
+            message.extend_from_slice(e.to_string().as_bytes());
+            message
+        }
+        Report::Exited(code) => format!("C{code}").into_bytes(),
+        Report::Killed(signal) => format!("K{signal}").into_bytes(),
+    };
+    message.truncate(LIMIT);
+    let _ = send(socket, &message, SendFlags::NOSIGNAL);
+}
+
+/// Receives a report; `None` when the helper is gone.
+pub(crate) fn receive_report(socket: impl AsFd) -> rustix::io::Result<Option<Report>> {
+    let mut buffer = vec![0; LIMIT];
+    let (n, _) = rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty())?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let number = |bytes: &[u8]| text(bytes).parse().unwrap_or(-1);
+    Ok(match &buffer[..n] {
+        [b'E', kind, rest @ ..] => Some(Report::Failed(RuntimeError::from_kind(*kind, text(rest)))),
+        [b'C', rest @ ..] => Some(Report::Exited(number(rest))),
+        [b'K', rest @ ..] => Some(Report::Killed(number(rest))),
+        _ => None,
+    })
+}

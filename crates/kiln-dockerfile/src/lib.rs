@@ -1,1 +1,29 @@
-//! kiln-dockerfile
+//! Dockerfiles as text: parser with spans, typed instructions, here-documents, word expansion,
+//! `.dockerignore`. Pure: no file is read, nothing is run, no variable is known here.
+//!
+//! [`parse`] gives a [`Dockerfile`]; its words are as written. Who knows the variables expands them
+//! with [`expand_word`]. [`Ignore`] judges paths.
+//!
+//! The rules are the Dockerfile reference's and BuildKit's parser's.
+
+mod ast;
+mod expand;
+mod heredoc;
+mod ignore;
+mod lines;
+mod parse;
+mod pattern;
+mod span;
+mod suggest;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use ast::*;
+pub use expand::{Env, ExpandError, expand_heredoc, expand_word, expand_words};
+pub use ignore::Ignore;
+pub use parse::{KEYWORDS, parse, parse_instruction};
+pub use pattern::{PatternError, glob_match};
+pub use span::{ParseError, Pos, Span, Warning};
+pub use suggest::{edit_distance, nearest};

@@ -18,6 +18,8 @@ pub struct BuildOptions {
     pub build_args: BTreeMap<String, String>,
     /// `--label`.
     pub labels: BTreeMap<String, String>,
+    /// Fetch base images anew even where the store has them.
+    pub pull: bool,
     /// Use no cache record.
     pub no_cache: bool,
     /// Stages (name or number) that use no cache record.

@@ -310,6 +310,12 @@ fn plan_stage(
     } else if let Some(i) = find_stage(names, &word, index) {
         (Base::Stage(i), done[i].image.clone())
     } else {
+        if options.pull {
+            return Err(located(
+                BuildError::new(format!("cannot pull {word}: no registry can be reached by this version"))
+                    .hint("leave --pull away to use the image in the local store"),
+            ));
+        }
         let (id, config) = find_image(globals.store, &word, &platform, names).map_err(located)?;
         let layers = config.rootfs.diff_ids.clone();
         let base = Base::Image {

@@ -132,6 +132,7 @@ pub fn run(
     }
     let why = match result {
         Ok(Exit::Code(0)) => return Ok(()),
+        _ if cancel.is_cancelled() => return Err(BuildError::cancelled()),
         Ok(Exit::Code(code)) => format!("exit code: {code}"),
         Ok(Exit::Signal(signal)) => format!("killed by signal {signal}"),
         Ok(Exit::Cancelled) => return Err(BuildError::cancelled()),

@@ -34,6 +34,8 @@ pub struct Request {
     pub build_args: BTreeMap<String, String>,
     /// `--label`.
     pub labels: BTreeMap<String, String>,
+    /// `--pull`.
+    pub pull: bool,
     /// `--no-cache`.
     pub no_cache: bool,
     /// `--no-cache-filter`.
@@ -82,6 +84,7 @@ pub fn build(
         target: request.target.clone(),
         build_args,
         labels: request.labels.clone(),
+        pull: request.pull,
         no_cache: request.no_cache,
         no_cache_filter: request.no_cache_filter.clone(),
         platform: request.platform.clone(),

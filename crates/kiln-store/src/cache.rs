@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::next_seq;
 use crate::layers::digest;
-use crate::{Error, Result, Store};
+use crate::{Result, Store, StoreError};
 
 /// The result of one step, found again by everything it depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ impl Store {
 
     /// Stores a record, replacing the one with the same key.
     pub fn cache_put(&self, r: &CacheRecord) -> Result<()> {
-        let inputs = serde_json::to_string(&r.inputs).map_err(Error::corrupt)?;
+        let inputs = serde_json::to_string(&r.inputs).map_err(StoreError::corrupt)?;
         let layer = r.layer.map(|d| d.to_string());
         self.write(|tx| {
             let seq = next_seq(tx)?;
@@ -116,6 +116,6 @@ fn record(row: &Row<'_>) -> Result<CacheRecord> {
         created: row.get(3)?,
         took_ms: row.get(4)?,
         text: row.get(5)?,
-        inputs: serde_json::from_str(&inputs).map_err(Error::corrupt)?,
+        inputs: serde_json::from_str(&inputs).map_err(StoreError::corrupt)?,
     })
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::layers::Trash;
-use crate::{Error, Result, Store};
+use crate::{Result, Store, StoreError};
 
 /// What a collection freed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,11 +18,11 @@ impl Store {
     /// Deletes the layers that no image and no cache record uses, and
     /// directories that killed processes left in `layers/`.
     ///
-    /// Fails with [`Error::InUse`] while any process has a
+    /// Fails with [`StoreError::InUse`] while any process has a
     /// [`Hold`](crate::Hold), since builds use layers that nothing names yet.
     pub fn collect(&self) -> Result<Freed> {
         let Some(_alone) = self.try_exclusive()? else {
-            return Err(Error::InUse {
+            return Err(StoreError::InUse {
                 path: self.root().to_owned(),
             });
         };
@@ -56,7 +56,7 @@ impl Store {
 
     fn layer_dirs(&self) -> Result<Vec<OsString>> {
         let path = self.layers_root();
-        let fail = |e| Error::io("cannot read", &path, e);
+        let fail = |e| StoreError::io("cannot read", &path, e);
         let entries = std::fs::read_dir(&path).map_err(fail)?;
         entries
             .map(|entry| Ok(entry.map_err(fail)?.file_name()))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::{Error, Result};
+use crate::{Result, StoreError};
 
 /// Brings a database from format `n` to `n + 1`; never edited, only appended.
 ///
@@ -92,7 +92,7 @@ pub(crate) fn open(root: &Path) -> Result<Connection> {
     let format: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if format > FORMAT {
         let (path, found, supported) = (root.to_owned(), format, FORMAT);
-        return Err(Error::Newer {
+        return Err(StoreError::Newer {
             path,
             found,
             supported,
@@ -101,7 +101,7 @@ pub(crate) fn open(root: &Path) -> Result<Connection> {
     let mode: String =
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
-        return Err(Error::corrupt(format!(
+        return Err(StoreError::corrupt(format!(
             "journal mode {mode} instead of wal"
         )));
     }
@@ -118,7 +118,7 @@ pub(crate) fn open(root: &Path) -> Result<Connection> {
 fn migrate(conn: &mut Connection) -> Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let format: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let done = usize::try_from(format).map_err(Error::corrupt)?;
+    let done = usize::try_from(format).map_err(StoreError::corrupt)?;
     for migration in MIGRATIONS.iter().skip(done) {
         tx.execute_batch(migration)?;
     }

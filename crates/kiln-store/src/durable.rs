@@ -12,7 +12,7 @@ use std::path::Path;
 use rusqlite::params;
 
 use crate::layers::Trash;
-use crate::{Error, Result, Store};
+use crate::{Result, Store, StoreError};
 
 /// The tables whose rows carry `seq`, `boot` and `durable`.
 const TABLES: [&str; 4] = ["layers", "cache", "images", "tags"];
@@ -125,7 +125,7 @@ impl Store {
 }
 
 fn sync_file_system(root: &Path) -> Result<()> {
-    let fail = |e| Error::io("cannot sync", root, e);
+    let fail = |e| StoreError::io("cannot sync", root, e);
     let dir = std::fs::File::open(root).map_err(fail)?;
     rustix::fs::syncfs(&dir).map_err(|e| fail(e.into()))
 }

@@ -7,12 +7,12 @@ use kiln_oci::Digest;
 use rusqlite::ErrorCode;
 
 /// The result of a store operation.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum StoreError {
     /// A file operation failed.
     #[error("{what} {}: {source}", path.display())]
     Io {
@@ -126,29 +126,31 @@ fn join(digests: &[Digest]) -> String {
     names.join(", ")
 }
 
-impl Error {
+impl StoreError {
     /// Wraps a file error, telling a full disk from the rest.
-    pub(crate) fn io(what: &'static str, path: &Path, source: impl Into<io::Error>) -> Error {
+    pub(crate) fn io(what: &'static str, path: &Path, source: impl Into<io::Error>) -> StoreError {
         let source = source.into();
         let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::DiskFull { path },
-            _ => Error::Io { what, path, source },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                StoreError::DiskFull { path }
+            }
+            _ => StoreError::Io { what, path, source },
         }
     }
 
     /// A row holds something that this program never wrote.
-    pub(crate) fn corrupt(detail: impl ToString) -> Error {
+    pub(crate) fn corrupt(detail: impl ToString) -> StoreError {
         let (path, detail) = (PathBuf::new(), detail.to_string());
-        Error::Corrupt { path, detail }
+        StoreError::Corrupt { path, detail }
     }
 
     /// Names the store in an error that came out of the database.
-    pub(crate) fn in_store(mut self, root: &Path) -> Error {
-        if let Error::DiskFull { path }
-        | Error::Corrupt { path, .. }
-        | Error::Busy { path }
-        | Error::Database { path, .. } = &mut self
+    pub(crate) fn in_store(mut self, root: &Path) -> StoreError {
+        if let StoreError::DiskFull { path }
+        | StoreError::Corrupt { path, .. }
+        | StoreError::Busy { path }
+        | StoreError::Database { path, .. } = &mut self
             && path.as_os_str().is_empty()
         {
             *path = root.to_owned();
@@ -157,15 +159,17 @@ impl Error {
     }
 }
 
-/// The path is filled in by [`Error::in_store`].
-impl From<rusqlite::Error> for Error {
-    fn from(source: rusqlite::Error) -> Error {
+/// The path is filled in by [`StoreError::in_store`].
+impl From<rusqlite::Error> for StoreError {
+    fn from(source: rusqlite::Error) -> StoreError {
         let path = PathBuf::new();
         match source.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Error::DiskFull { path },
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::corrupt(source),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy { path },
-            _ => Error::Database { path, source },
+            Some(ErrorCode::DiskFull) => StoreError::DiskFull { path },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                StoreError::corrupt(source)
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path },
+            _ => StoreError::Database { path, source },
         }
     }
 }

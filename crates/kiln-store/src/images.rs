@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::db::next_seq;
 use crate::layers::{Trash, digest, has_row};
-use crate::{Error, Result, Store};
+use crate::{Result, Store, StoreError};
 
 /// A stored image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,14 +33,14 @@ impl Store {
     /// Storing it again changes nothing, except that a manifest is kept.
     pub fn image_put(&self, config_json: &[u8], manifest: Option<&[u8]>) -> Result<Digest> {
         let config =
-            ImageConfig::from_json(config_json).map_err(|e| Error::Config(e.to_string()))?;
+            ImageConfig::from_json(config_json).map_err(|e| StoreError::Config(e.to_string()))?;
         let id = Digest::of(config_json);
         let manifest_digest = manifest.map(|m| Digest::of(m).to_string());
         let stored_at = Timestamp::now().to_string();
         self.write(|tx| {
             for &diff_id in &config.rootfs.diff_ids {
                 if !has_row(tx, &diff_id)? {
-                    return Err(Error::MissingLayer { diff_id });
+                    return Err(StoreError::MissingLayer { diff_id });
                 }
             }
             let seq = next_seq(tx)?;
@@ -65,7 +65,7 @@ impl Store {
                 "INSERT OR IGNORE INTO image_layers (image, position, layer) VALUES (?, ?, ?)",
             )?;
             for (position, layer) in config.rootfs.diff_ids.iter().enumerate() {
-                let position = i64::try_from(position).map_err(Error::corrupt)?;
+                let position = i64::try_from(position).map_err(StoreError::corrupt)?;
                 add.execute(params![id.to_string(), position, layer.to_string()])?;
             }
             Ok(id)
@@ -106,13 +106,13 @@ impl Store {
             let tags = tags.query_map([&key], |row| row.get(0))?;
             let tags = tags.collect::<rusqlite::Result<Vec<String>>>()?;
             if !tags.is_empty() {
-                return Err(Error::Tagged { id: *id, tags });
+                return Err(StoreError::Tagged { id: *id, tags });
             }
             let layers = layers_of(tx, id)?;
             tx.execute("DELETE FROM image_layers WHERE image = ?", [&key])?;
             tx.execute("UPDATE tags SET safe = NULL WHERE safe = ?", [&key])?;
             if tx.execute("DELETE FROM images WHERE id = ?", [&key])? == 0 {
-                return Err(Error::NotFound { name: key });
+                return Err(StoreError::NotFound { name: key });
             }
             if alone.is_none() {
                 return Ok(Vec::new());

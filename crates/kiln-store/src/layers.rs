@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::db::next_seq;
 use crate::scratch::remove_tree;
-use crate::{Error, Result, Scratch, Store};
+use crate::{Result, Scratch, Store, StoreError};
 
 /// What the store knows about one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl Store {
         match std::fs::symlink_metadata(&path) {
             Ok(meta) => Ok(meta.is_dir()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(e) => Err(Error::io("cannot look at", &path, e)),
+            Err(e) => Err(StoreError::io("cannot look at", &path, e)),
         }
     }
 }
@@ -146,7 +146,7 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
         Err(Errno::INVAL | Errno::NOSYS) => std::fs::rename(from, to),
         other => other.map_err(io::Error::from),
     };
-    done.map_err(|e| Error::io("cannot move into the store:", from, e))
+    done.map_err(|e| StoreError::io("cannot move into the store:", from, e))
 }
 
 /// Reads a digest column.
@@ -161,7 +161,7 @@ where
     T::Err: Display,
 {
     text.parse()
-        .map_err(|e| Error::corrupt(format!("{text:?}: {e}")))
+        .map_err(|e| StoreError::corrupt(format!("{text:?}: {e}")))
 }
 
 /// Layer directories taken out of the store, deleted when this is dropped.
@@ -203,7 +203,7 @@ impl<'a> Trash<'a> {
         self.count += 1;
         match std::fs::rename(path, target) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                Err(Error::io("cannot remove", path, e))
+                Err(StoreError::io("cannot remove", path, e))
             }
             _ => Ok(()),
         }

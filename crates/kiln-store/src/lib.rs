@@ -40,7 +40,7 @@ mod tags;
 
 pub use cache::{CacheRecord, Input};
 pub use collect::Freed;
-pub use error::{Error, Result};
+pub use error::{Result, StoreError};
 pub use images::ImageRecord;
 pub use layers::Layer;
 pub use lock::{Hold, KeyLock};

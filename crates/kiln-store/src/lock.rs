@@ -11,7 +11,7 @@ use kiln_oci::Digest;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use crate::{Error, Result, Store};
+use crate::{Result, Store, StoreError};
 
 /// A shared lock on the whole store: layers are not deleted while it exists.
 #[derive(Debug)]
@@ -109,14 +109,14 @@ pub(crate) fn open(path: &Path) -> Result<File> {
         .mode(0o600);
     options
         .open(path)
-        .map_err(|e| Error::io("cannot open the lock file", path, e))
+        .map_err(|e| StoreError::io("cannot open the lock file", path, e))
 }
 
 /// Opens a lock file and waits for its lock.
 pub(crate) fn open_and_lock(path: &Path, operation: FlockOperation) -> Result<File> {
     let file = open(path)?;
     rustix::io::retry_on_intr(|| rustix::fs::flock(&file, operation))
-        .map_err(|e| Error::io("cannot lock", path, e))?;
+        .map_err(|e| StoreError::io("cannot lock", path, e))?;
     Ok(file)
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn try_lock(file: File, path: &Path) -> Result<Option<File>> {
     match rustix::io::retry_on_intr(|| rustix::fs::flock(&file, operation)) {
         Ok(()) => Ok(Some(file)),
         Err(Errno::WOULDBLOCK) => Ok(None),
-        Err(e) => Err(Error::io("cannot lock", path, e)),
+        Err(e) => Err(StoreError::io("cannot lock", path, e)),
     }
 }
 

@@ -4,7 +4,7 @@ use kiln_oci::{Digest, Reference};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::layers::digest;
-use crate::{Error, Result, Store, tags};
+use crate::{Result, Store, StoreError, tags};
 
 /// The shortest id prefix that counts as one.
 const SHORTEST: usize = 4;
@@ -39,7 +39,7 @@ impl Store {
             if is_hex && (SHORTEST..64).contains(&hex.len()) {
                 let mut candidates = by_prefix(conn, hex)?;
                 if candidates.len() > 1 {
-                    return Err(Error::Ambiguous {
+                    return Err(StoreError::Ambiguous {
                         name: name.to_owned(),
                         candidates,
                     });
@@ -48,7 +48,7 @@ impl Store {
                     return Ok(id);
                 }
             }
-            Err(Error::NotFound {
+            Err(StoreError::NotFound {
                 name: complete(name, reference),
             })
         })
@@ -77,7 +77,7 @@ fn by_prefix(conn: &Connection, hex: &str) -> Result<Vec<Digest>> {
 /// The name as it was looked up, for the message.
 fn complete(name: &str, reference: Option<Reference>) -> String {
     match reference {
-        Some(r) if !name.starts_with("sha256:") => r.with_default_tag().familiar().to_string(),
+        Some(r) if !name.starts_with("sha256:") => r.with_default_tag().familiar(),
         _ => name.to_owned(),
     }
 }

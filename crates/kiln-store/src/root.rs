@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::{Error, Result, Store};
+use crate::{Result, Store, StoreError};
 
 impl Store {
     /// The store's directory when none is given: `$KILN_ROOT`, else
@@ -16,7 +16,7 @@ impl Store {
         let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
         let root = rustix::process::geteuid().is_root() && is_initial(&map);
         let path = choose(root, |name| std::env::var_os(name))?;
-        std::path::absolute(&path).map_err(|e| Error::io("cannot resolve", &path, e))
+        std::path::absolute(&path).map_err(|e| StoreError::io("cannot resolve", &path, e))
     }
 }
 
@@ -42,7 +42,7 @@ fn choose(root: bool, var: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf>
     if let Some(data) = path("XDG_DATA_HOME").filter(|p| p.is_absolute()) {
         return Ok(data.join("kiln"));
     }
-    let home = path("HOME").ok_or(Error::NoRoot)?;
+    let home = path("HOME").ok_or(StoreError::NoRoot)?;
     Ok(home.join(".local/share/kiln"))
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::lock::{is_at, open, try_lock};
-use crate::{Error, Result, Store};
+use crate::{Result, Store, StoreError};
 
 /// A private directory in the store, deleted when dropped.
 ///
@@ -55,7 +55,7 @@ impl Scratch {
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(e) => {
                     let _ = std::fs::remove_file(&lock);
-                    return Err(Error::io("cannot create", &path, e));
+                    return Err(StoreError::io("cannot create", &path, e));
                 }
             }
         }
@@ -116,7 +116,7 @@ fn sweep_one(tmp: &Path, name: &str) {
 
 /// Deletes a file or directory tree; one that is not there is fine.
 pub(crate) fn remove_tree(path: &Path) -> Result<()> {
-    let fail = |e: std::io::Error| Error::io("cannot remove", path, e);
+    let fail = |e: std::io::Error| StoreError::io("cannot remove", path, e);
     match std::fs::symlink_metadata(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(fail(e)),

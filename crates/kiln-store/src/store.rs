@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use rustix::fs::FlockOperation;
 
-use crate::{Error, Result, db, durable, lock};
+use crate::{Result, StoreError, db, durable, lock};
 
 /// The local store; see the [crate documentation](crate).
 ///
@@ -31,7 +31,8 @@ impl Store {
     }
 
     pub(crate) fn open_in_boot(root: &Path, boot: String) -> Result<Store> {
-        let root = std::path::absolute(root).map_err(|e| Error::io("cannot resolve", root, e))?;
+        let root =
+            std::path::absolute(root).map_err(|e| StoreError::io("cannot resolve", root, e))?;
         for name in ["layers", "tmp", "locks", "contexts"] {
             make_dir(&root.join(name))?;
         }
@@ -96,7 +97,7 @@ impl Store {
             conn.pragma_update(None, "synchronous", "NORMAL")?;
             result
         };
-        run().map_err(|e: Error| e.in_store(&self.root))
+        run().map_err(|e: StoreError| e.in_store(&self.root))
     }
 }
 
@@ -116,7 +117,7 @@ fn make_dir(path: &Path) -> Result<()> {
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(|e| Error::io("cannot create", path, e)),
-        other => other.map_err(|e| Error::io("cannot create", path, e)),
+            .map_err(|e| StoreError::io("cannot create", path, e)),
+        other => other.map_err(|e| StoreError::io("cannot create", path, e)),
     }
 }

@@ -5,13 +5,13 @@ use rusqlite::{OptionalExtension, params};
 
 use crate::db::next_seq;
 use crate::layers::digest;
-use crate::{Error, Result, Store};
+use crate::{Result, Store, StoreError};
 
 impl Store {
     /// Gives the image `id` a name, taking it from the image that had it.
     pub fn tag(&self, r: &Reference, id: &Digest) -> Result<()> {
         if r.digest().is_some() {
-            return Err(Error::InvalidTag(r.familiar().to_string()));
+            return Err(StoreError::InvalidTag(r.familiar()));
         }
         let (name, image) = (key(r), id.to_string());
         self.write(|tx| {
@@ -19,7 +19,7 @@ impl Store {
                 .prepare_cached("SELECT 1 FROM images WHERE id = ?")?
                 .exists([&image])?
             {
-                return Err(Error::NotFound { name: image });
+                return Err(StoreError::NotFound { name: image });
             }
             let seq = next_seq(tx)?;
             // Until the move is durable, a power loss undoes it.
@@ -76,9 +76,9 @@ impl Store {
 
 /// A reference as the table has it: complete, with its tag.
 pub(crate) fn key(r: &Reference) -> String {
-    r.clone().with_default_tag().canonical().to_string()
+    r.clone().with_default_tag().canonical()
 }
 
 fn reference(name: &str) -> Result<Reference> {
-    Reference::parse(name).map_err(|e| Error::corrupt(format!("{name:?}: {e}")))
+    Reference::parse(name).map_err(|e| StoreError::corrupt(format!("{name:?}: {e}")))
 }

@@ -1,7 +1,7 @@
 //! Reopening, reboots, stale scratch, damage.
 
 use super::*;
-use crate::Error;
+use crate::StoreError;
 
 #[test]
 fn reopen() {
@@ -137,7 +137,7 @@ fn damaged_database() {
     let root = tempfile::tempdir().expect("tempdir");
     std::fs::write(root.path().join("kiln.db"), "not a database ".repeat(500)).expect("write");
     let error = Store::open(root.path()).expect_err("damaged");
-    assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
     assert!(error.to_string().contains("move the directory"), "{error}");
     assert!(
         error
@@ -163,7 +163,10 @@ fn damaged_tables() {
     bytes.iter_mut().skip(4096).for_each(|b| *b = 0x5a);
     std::fs::write(&file, bytes).expect("write");
     let result = Store::open(root.path()).and_then(|s| s.cache_get("k"));
-    assert!(matches!(result, Err(Error::Corrupt { .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(StoreError::Corrupt { .. })),
+        "{result:?}"
+    );
 }
 
 #[test]
@@ -175,7 +178,10 @@ fn newer_format() {
         .expect("pragma");
     drop(conn);
     let error = Store::open(root.path()).expect_err("newer");
-    assert!(matches!(error, Error::Newer { found: 99, .. }), "{error:?}");
+    assert!(
+        matches!(error, StoreError::Newer { found: 99, .. }),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -211,7 +217,7 @@ fn full_disk() {
     });
     let error = error.expect_err("full");
     assert!(
-        matches!(&error, Error::DiskFull { path } if path == root.path()),
+        matches!(&error, StoreError::DiskFull { path } if path == root.path()),
         "{error:?}"
     );
     assert!(error.to_string().contains("no space left"), "{error}");

@@ -1,7 +1,7 @@
 //! Tags and ids.
 
 use super::*;
-use crate::Error;
+use crate::StoreError;
 
 #[test]
 fn tags_move() {
@@ -16,21 +16,21 @@ fn tags_move() {
     assert_eq!(store.resolve("app:v1").expect("resolve"), a);
     let names = |id| {
         let names = store.tags_of(id).expect("tags_of");
-        names
-            .iter()
-            .map(|r| r.familiar().to_string())
-            .collect::<Vec<_>>()
+        names.iter().map(|r| r.familiar()).collect::<Vec<_>>()
     };
     assert_eq!(names(&a), ["app:v1"]);
     assert_eq!(names(&b), ["app:latest"]);
     assert_eq!(store.tags().expect("tags").len(), 2);
     assert_eq!(store.untag(&reference("app")).expect("untag"), Some(b));
     assert_eq!(store.untag(&reference("app")).expect("untag"), None);
-    assert!(matches!(store.resolve("app"), Err(Error::NotFound { .. })));
+    assert!(matches!(
+        store.resolve("app"),
+        Err(StoreError::NotFound { .. })
+    ));
     let absent = Digest::of(b"no image");
     assert!(matches!(
         store.tag(&reference("x"), &absent),
-        Err(Error::NotFound { .. })
+        Err(StoreError::NotFound { .. })
     ));
 }
 
@@ -52,10 +52,10 @@ fn ids() {
     let a = put_image(&store, &[], &i.to_string());
     let b = put_image(&store, &[], &j.to_string());
     let c = put_image(&store, &[], "c");
-    let hex = a.hex().to_string();
+    let hex = a.hex();
 
     match store.resolve(&hex[..4]) {
-        Err(Error::Ambiguous { name, candidates }) => {
+        Err(StoreError::Ambiguous { name, candidates }) => {
             assert_eq!(name, &hex[..4]);
             assert_eq!(candidates.len(), 2);
             assert!(candidates.contains(&a) && candidates.contains(&b));

@@ -1,7 +1,7 @@
 //! Removing images and collecting layers.
 
 use super::*;
-use crate::{Error, Freed};
+use crate::{Freed, StoreError};
 
 #[test]
 fn remove_image_frees_what_nothing_else_uses() {
@@ -18,7 +18,7 @@ fn remove_image_frees_what_nothing_else_uses() {
     store.tag(&reference("app"), &a).expect("tag");
 
     let error = store.remove_image(&a).expect_err("tagged");
-    assert!(matches!(error, Error::Tagged { .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Tagged { .. }), "{error:?}");
     store.untag(&reference("app")).expect("untag");
     assert_eq!(store.remove_image(&a).expect("remove"), [own]);
     assert!(!store.layer_dir(&own).exists());
@@ -28,7 +28,7 @@ fn remove_image_frees_what_nothing_else_uses() {
     assert_eq!(store.remove_image(&b).expect("remove"), [shared]);
     assert!(matches!(
         store.remove_image(&b),
-        Err(Error::NotFound { .. })
+        Err(StoreError::NotFound { .. })
     ));
     assert!(names_in(&store.tmp()).is_empty());
 }
@@ -39,10 +39,10 @@ fn image_needs_its_layers() {
     let store = store(root.path());
     let absent = Digest::of(b"absent");
     let result = store.image_put(&config(&[absent], "x"), None);
-    assert!(matches!(result, Err(Error::MissingLayer { diff_id }) if diff_id == absent));
+    assert!(matches!(result, Err(StoreError::MissingLayer { diff_id }) if diff_id == absent));
     assert!(matches!(
         store.image_put(b"[]", None),
-        Err(Error::Config(_))
+        Err(StoreError::Config(_))
     ));
     assert!(store.images().expect("images").is_empty());
 }
@@ -58,7 +58,7 @@ fn collect_respects_builds() {
 
     let build = store.hold().expect("hold");
     let other = store.hold().expect("a second build");
-    assert!(matches!(store.collect(), Err(Error::InUse { .. })));
+    assert!(matches!(store.collect(), Err(StoreError::InUse { .. })));
     assert!(store.layer(&unused).expect("layer").is_some());
     drop((build, other));
 
@@ -69,7 +69,7 @@ fn collect_respects_builds() {
             bytes: 6
         }
     );
-    assert_eq!(names_in(&store.layers_root()), [used.hex().to_string()]);
+    assert_eq!(names_in(&store.layers_root()), [used.hex()]);
     assert_eq!(store.collect().expect("collect"), Freed::default());
 
     // An image removed during a build leaves its layers to a later collection.

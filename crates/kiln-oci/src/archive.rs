@@ -1,0 +1,127 @@
+//! The docker-archive: what `docker save` writes and `docker load` takes (moby image spec v1.2,
+//! "Combined Image JSON + Filesystem Changeset Format").
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use tar::{Builder, EntryType, Header};
+
+use crate::layer::write_dir;
+use crate::{Digest, OciError, Reference};
+
+/// One image to be written.
+pub struct ArchiveImage<'a> {
+    /// Its config, byte for byte.
+    pub config_json: &'a [u8],
+    /// The names that go along.
+    pub tags: Vec<Reference>,
+    /// Its layers, bottom first.
+    pub layers: Vec<ArchiveLayer>,
+}
+
+/// A layer of it.
+pub struct ArchiveLayer {
+    /// The digest of its tar.
+    pub diff_id: Digest,
+    /// The directory it is made of.
+    pub dir: PathBuf,
+    /// The bytes of its tar, which must be known before it is written.
+    pub tar_size: u64,
+}
+
+/// A member of `manifest.json`.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Manifest {
+    config: String,
+    repo_tags: Option<Vec<String>>,
+    layers: Vec<String>,
+}
+
+/// Writes the images to one archive. What tells of them comes first, so that a reader need not
+/// keep the layers; a layer that several images have is written once.
+pub fn write_docker_archive(images: &[ArchiveImage<'_>], out: impl Write) -> Result<(), OciError> {
+    let mut tar = Builder::new(out);
+    let manifests: Vec<Manifest> = images.iter().map(manifest).collect();
+    let json = serde_json::to_vec(&manifests).map_err(io::Error::from);
+    member(&mut tar, "manifest.json", &json.map_err(OciError::io("writing"))?)?;
+    let mut written: Vec<String> = Vec::new();
+    let mut new = |name: &String| {
+        let fresh = !written.contains(name);
+        if fresh {
+            written.push(name.clone());
+        }
+        fresh
+    };
+    for (image, manifest) in images.iter().zip(&manifests) {
+        if new(&manifest.config) {
+            member(&mut tar, &manifest.config, image.config_json)?;
+        }
+    }
+    for (image, manifest) in images.iter().zip(&manifests) {
+        for (layer, name) in image.layers.iter().zip(&manifest.layers) {
+            if new(name) {
+                write_layer(&mut tar, name, layer)?;
+            }
+        }
+    }
+    let mut out = tar.into_inner().map_err(OciError::io("writing"))?;
+    out.flush().map_err(OciError::io("writing"))
+}
+
+fn manifest(image: &ArchiveImage<'_>) -> Manifest {
+    let tags: Vec<String> = image.tags.iter().map(Reference::familiar).collect();
+    Manifest {
+        config: format!("{}.json", Digest::of(image.config_json).hex()),
+        repo_tags: (!tags.is_empty()).then_some(tags),
+        layers: image
+            .layers
+            .iter()
+            .map(|l| format!("{}.tar", l.diff_id.hex()))
+            .collect(),
+    }
+}
+
+/// The same header whenever it is written.
+fn header(name: &str, size: u64) -> Result<Header, OciError> {
+    let mut header = Header::new_ustar();
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(0o644);
+    header.set_mtime(0);
+    header.set_size(size);
+    header
+        .set_path(name)
+        .map_err(OciError::io(format!("writing {name}")))?;
+    header.set_cksum();
+    Ok(header)
+}
+
+fn member(tar: &mut Builder<impl Write>, name: &str, data: &[u8]) -> Result<(), OciError> {
+    let header = header(name, data.len() as u64)?;
+    tar.append(&header, data)
+        .map_err(OciError::io(format!("writing {name}")))
+}
+
+fn write_layer(
+    tar: &mut Builder<impl Write>,
+    name: &str,
+    layer: &ArchiveLayer,
+) -> Result<(), OciError> {
+    let dir = std::fs::File::open(&layer.dir)
+        .map_err(OciError::io(format!("opening {}", layer.dir.display())))?;
+    let failed = || OciError::io(format!("writing {name}"));
+    let out = tar.get_mut();
+    out.write_all(header(name, layer.tar_size)?.as_bytes())
+        .map_err(failed())?;
+    // A tar is a whole number of blocks: no padding follows.
+    let written = write_dir(dir.as_fd(), out)?;
+    if written.diff_id == layer.diff_id && written.tar_size == layer.tar_size {
+        return Ok(());
+    }
+    Err(OciError::Damaged {
+        expected: layer.diff_id,
+        found: written.diff_id,
+    })
+}

@@ -1,0 +1,445 @@
+//! Unpacks the entries of one tar.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use kiln_tree::{Kind, Root, meta_at, remove_all, set_xattr};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chmodat, chownat, futimens,
+    linkat, makedev, mkdirat, mknodat, openat, symlinkat, utimensat,
+};
+use rustix::io::Errno;
+use tar::EntryType;
+
+use super::apply::{Applied, ApplyOptions, Ids, Whiteouts};
+use super::{OPAQUE, OPAQUE_XATTRS, PAX_XATTR, WHITEOUT, carried};
+use crate::OciError;
+
+const BUFFER: usize = 128 * 1024;
+
+/// The state of unpacking one tar.
+pub(super) struct Unpacker<'o> {
+    root: Root,
+    options: &'o ApplyOptions,
+    /// The directory of the last entry, since the next is most likely there too.
+    parent: Option<(PathBuf, OwnedFd)>,
+    /// Directories whose times are set at the end, when nothing more is written into them.
+    times: Vec<(PathBuf, Timestamps)>,
+    buffer: Vec<u8>,
+    done: Applied,
+}
+
+/// What an entry's header says, checked.
+struct Head {
+    path: PathBuf,
+    mode: u32,
+    owner: Option<(u32, u32)>,
+    times: Timestamps,
+    xattrs: Vec<(OsString, Vec<u8>)>,
+}
+
+impl<'o> Unpacker<'o> {
+    pub(super) fn new(dir: BorrowedFd<'_>, options: &'o ApplyOptions) -> Result<Self, OciError> {
+        let fd = dir
+            .try_clone_to_owned()
+            .map_err(OciError::io("opening the target directory"))?;
+        Ok(Unpacker {
+            root: Root::from_fd(fd),
+            options,
+            parent: None,
+            times: Vec::new(),
+            buffer: vec![0; BUFFER],
+            done: Applied::default(),
+        })
+    }
+
+    /// Sets what could not be set before.
+    pub(super) fn finish(self) -> Applied {
+        for (path, times) in self.times.iter().rev() {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+            // What the tar replaced meanwhile has its own times.
+            if let Ok(dir) = self.root.open_at(path, flags) {
+                let _ = futimens(&dir, times);
+            }
+        }
+        self.done
+    }
+
+    pub(super) fn entry<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<(), OciError> {
+        let kind = entry.header().entry_type();
+        if kind == EntryType::XGlobalHeader {
+            return Ok(());
+        }
+        self.done.entries += 1;
+        if self.done.entries > self.options.limits.entries {
+            let most = self.options.limits.entries;
+            return Err(OciError::Limit(format!("more than {most} entries")));
+        }
+        let head = self.head(entry)?;
+        let shown = head.path.display().to_string();
+        self.place(entry, kind, head)
+            .map_err(|e| match e {
+                Failure::Io(source) => OciError::Io {
+                    what: format!("unpacking {shown:?}"),
+                    source,
+                },
+                Failure::Read(e) => OciError::Tar(e),
+                Failure::Bad(why) => OciError::Entry { name: shown, why },
+                Failure::Limit(why) => OciError::Limit(why),
+            })
+    }
+
+    fn head<R: Read>(&self, entry: &mut tar::Entry<'_, R>) -> Result<Head, OciError> {
+        let raw = entry.path_bytes().into_owned();
+        let bad = |why: &str| {
+            let mut name = String::from_utf8_lossy(&raw).into_owned();
+            if name.chars().count() > 200 {
+                name = name.chars().take(200).chain("…".chars()).collect();
+            }
+            OciError::Entry {
+                name,
+                why: why.to_owned(),
+            }
+        };
+        if raw.len() > self.options.limits.name {
+            return Err(bad("the name is too long"));
+        }
+        let path = clean(&raw).map_err(bad)?;
+        let mut xattrs = Vec::new();
+        let mut precise = None;
+        if let Some(records) = entry.pax_extensions().map_err(OciError::Tar)? {
+            for record in records {
+                let record = record.map_err(OciError::Tar)?;
+                let (key, value) = (record.key_bytes(), record.value_bytes());
+                if let Some(name) = key.strip_prefix(PAX_XATTR.as_bytes()) {
+                    if carried(name) {
+                        xattrs.push((OsString::from_vec(name.to_vec()), value.to_vec()));
+                    }
+                } else if key == b"mtime" {
+                    precise = parse_time(value);
+                } else if key.starts_with(b"GNU.sparse.") {
+                    return Err(bad(
+                        "sparse files in PAX form are not supported; make the archive without --sparse",
+                    ));
+                }
+            }
+        }
+        let header = entry.header();
+        let number = |n: io::Result<u64>| n.map_err(OciError::Tar);
+        let id = |n: u64| u32::try_from(n).map_err(|_| bad("the owner's number is out of range"));
+        let owner = match self.options.ids {
+            Ids::Own => None,
+            Ids::Fixed(uid, gid) => Some((uid, gid)),
+            Ids::Keep => Some((id(number(header.uid())?)?, id(number(header.gid())?)?)),
+        };
+        let mtime = match precise {
+            Some(time) => time,
+            None => Timespec {
+                tv_sec: i64::try_from(number(header.mtime())?).unwrap_or(i64::MAX),
+                tv_nsec: 0,
+            },
+        };
+        Ok(Head {
+            path,
+            mode: header.mode().map_err(OciError::Tar)? & 0o7777,
+            owner,
+            times: Timestamps {
+                last_access: mtime,
+                last_modification: mtime,
+            },
+            xattrs,
+        })
+    }
+
+    fn place<R: Read>(
+        &mut self,
+        entry: &mut tar::Entry<'_, R>,
+        kind: EntryType,
+        head: Head,
+    ) -> Result<(), Failure> {
+        let Some(name) = head.path.file_name().map(OsStr::to_owned) else {
+            // The root itself.
+            let dir = self.root.open_dir(Path::new("."))?;
+            if kind == EntryType::Directory {
+                self.dress(dir.as_fd(), OsStr::new("."), &head, true)?;
+                self.times.push((PathBuf::from("."), head.times));
+            }
+            return Ok(());
+        };
+        let dir = self.parent_of(&head.path)?;
+        let dir = dir.as_fd();
+        if self.options.whiteouts == Whiteouts::Overlay && name.as_bytes().starts_with(WHITEOUT) {
+            return self.whiteout(dir, &name);
+        }
+        if kind == EntryType::Directory {
+            self.directory(dir, &name, &head)?;
+            self.times.push((head.path, head.times));
+            return Ok(());
+        }
+        self.clear(dir, &name)?;
+        match kind {
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                return self.file(entry, dir, &name, &head);
+            }
+            EntryType::Link => return self.hard_link(entry, dir, &name),
+            EntryType::Symlink => {
+                let target = entry.link_name_bytes().unwrap_or_default();
+                if target.is_empty() {
+                    return Err(Failure::Bad("a symbolic link without a target".into()));
+                }
+                symlinkat(OsStr::from_bytes(&target), dir, &name)?;
+                // Paths that were resolved before may lead elsewhere now.
+                self.parent = None;
+            }
+            EntryType::Fifo => mknodat(dir, &name, FileType::Fifo, Mode::from_raw_mode(0o600), 0)?,
+            EntryType::Char | EntryType::Block => {
+                if !self.device(entry, kind, dir, &name)? {
+                    return Ok(());
+                }
+            }
+            other => {
+                let why = format!("unknown type {:?}", char::from(other.as_byte()));
+                return Err(Failure::Bad(why));
+            }
+        }
+        self.dress(dir, &name, &head, kind != EntryType::Symlink)?;
+        utimensat(dir, &name, &head.times, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(())
+    }
+
+    /// The directory an entry is in; one that is missing is made as tar does, root's and 0755.
+    fn parent_of(&mut self, path: &Path) -> Result<OwnedFd, Failure> {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        if let Some((known, fd)) = &self.parent
+            && known == parent
+        {
+            return Ok(fd.try_clone()?);
+        }
+        let (uid, gid) = match self.options.ids {
+            Ids::Fixed(uid, gid) => (uid, gid),
+            Ids::Keep => (0, 0),
+            Ids::Own => (
+                rustix::process::geteuid().as_raw(),
+                rustix::process::getegid().as_raw(),
+            ),
+        };
+        let (fd, _) = self.root.mkdir_all(parent, 0o755, uid, gid)?;
+        self.parent = Some((parent.to_owned(), fd.try_clone()?));
+        Ok(fd)
+    }
+
+    /// Makes room for an entry that is no directory.
+    fn clear(&mut self, dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Failure> {
+        match meta_at(dir, name) {
+            Ok(meta) => {
+                if meta.kind == Kind::Dir {
+                    self.parent = None;
+                }
+                Ok(remove_all(dir, name)?)
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn directory(&mut self, dir: BorrowedFd<'_>, name: &OsStr, head: &Head) -> Result<(), Failure> {
+        match mkdirat(dir, name, Mode::from_raw_mode(0o700)) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => {
+                if meta_at(dir, name)?.kind != Kind::Dir {
+                    self.clear(dir, name)?;
+                    mkdirat(dir, name, Mode::from_raw_mode(0o700))?;
+                }
+            }
+            Err(e) => return Err(e.into()),
+        }
+        self.dress(dir, name, head, true)
+    }
+
+    fn file<R: Read>(
+        &mut self,
+        entry: &mut tar::Entry<'_, R>,
+        dir: BorrowedFd<'_>,
+        name: &OsStr,
+        head: &Head,
+    ) -> Result<(), Failure> {
+        let most = self.options.limits.bytes;
+        if entry.size() > most - self.done.bytes {
+            return Err(Failure::Limit(format!("its files are larger than {most} bytes")));
+        }
+        self.done.bytes += entry.size();
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(dir, name, flags, Mode::from_raw_mode(0o600))?;
+        let mut file = std::fs::File::from(fd);
+        let mut left = entry.size();
+        while left > 0 {
+            let n = entry.read(&mut self.buffer).map_err(Failure::Read)?;
+            if n == 0 {
+                let e = io::Error::new(io::ErrorKind::UnexpectedEof, "it ends in a file");
+                return Err(Failure::Read(e));
+            }
+            io::Write::write_all(&mut file, &self.buffer[..n])?;
+            left = left.saturating_sub(n as u64);
+        }
+        self.dress(dir, name, head, true)?;
+        Ok(futimens(&file, &head.times)?)
+    }
+
+    fn hard_link<R: Read>(
+        &self,
+        entry: &tar::Entry<'_, R>,
+        dir: BorrowedFd<'_>,
+        name: &OsStr,
+    ) -> Result<(), Failure> {
+        let raw = entry.link_name_bytes().unwrap_or_default();
+        let target = clean(&raw).map_err(|why| Failure::Bad(format!("its link target: {why}")))?;
+        let (from, from_name) = self.root.parent_of(&target)?;
+        match linkat(&from, &from_name, dir, name, AtFlags::empty()) {
+            Err(Errno::NOENT) => Err(Failure::Bad(format!(
+                "its link target {:?} is not there",
+                target.display().to_string()
+            ))),
+            other => Ok(other?),
+        }
+    }
+
+    /// Makes a device; false where only root could.
+    fn device<R: Read>(
+        &mut self,
+        entry: &tar::Entry<'_, R>,
+        kind: EntryType,
+        dir: BorrowedFd<'_>,
+        name: &OsStr,
+    ) -> Result<bool, Failure> {
+        let number = |n: io::Result<Option<u32>>| n.map_err(Failure::Read);
+        let major = number(entry.header().device_major())?.unwrap_or(0);
+        let minor = number(entry.header().device_minor())?.unwrap_or(0);
+        let kind = match kind {
+            // To overlayfs this is a deletion, and nothing else ever has that number.
+            EntryType::Char if (major, minor) == (0, 0) => return Ok(false),
+            EntryType::Char => FileType::CharacterDevice,
+            _ => FileType::BlockDevice,
+        };
+        let mode = Mode::from_raw_mode(0o600);
+        match mknodat(dir, name, kind, mode, makedev(major, minor)) {
+            Err(Errno::PERM) => {
+                self.done.devices_skipped += 1;
+                Ok(false)
+            }
+            other => Ok(other.map(|()| true)?),
+        }
+    }
+
+    /// Turns a layer's deletion into overlayfs's.
+    fn whiteout(&mut self, dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Failure> {
+        if name.as_bytes() == OPAQUE {
+            let here = OsStr::new(".");
+            let [trusted, user] = OPAQUE_XATTRS.map(OsStr::new);
+            // In a user namespace only the second can be set, and only that is looked at.
+            return match set_xattr(dir, here, trusted, b"y") {
+                Err(e) if kiln_tree::errno(&e) == Some(Errno::PERM) => {
+                    Ok(set_xattr(dir, here, user, b"y")?)
+                }
+                other => Ok(other?),
+            };
+        }
+        let hidden = OsStr::from_bytes(&name.as_bytes()[WHITEOUT.len()..]);
+        if hidden.is_empty() || hidden == "." || hidden == ".." {
+            return Err(Failure::Bad("a deletion of nothing".into()));
+        }
+        // aufs's own notes.
+        if hidden.as_bytes().starts_with(WHITEOUT) {
+            return Ok(());
+        }
+        self.clear(dir, hidden)?;
+        let mode = Mode::from_raw_mode(0);
+        Ok(mknodat(dir, hidden, FileType::CharacterDevice, mode, 0)?)
+    }
+
+    /// Owner, attributes and mode, in this order: a change of owner takes set-id bits and
+    /// capabilities away.
+    fn dress(
+        &self,
+        dir: BorrowedFd<'_>,
+        name: &OsStr,
+        head: &Head,
+        has_mode: bool,
+    ) -> Result<(), Failure> {
+        if let Some((uid, gid)) = head.owner {
+            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+            chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        for (key, value) in &head.xattrs {
+            match set_xattr(dir, name, key, value) {
+                // A file system or user that can't have them: docker goes on too.
+                Err(e) if matches!(kiln_tree::errno(&e), Some(Errno::OPNOTSUPP | Errno::PERM)) => {}
+                other => other?,
+            }
+        }
+        if has_mode {
+            chmodat(dir, name, Mode::from_raw_mode(head.mode), AtFlags::empty())?;
+        }
+        Ok(())
+    }
+}
+
+/// Why an entry could not be unpacked.
+enum Failure {
+    Io(io::Error),
+    Read(io::Error),
+    Bad(String),
+    Limit(String),
+}
+
+impl From<io::Error> for Failure {
+    fn from(e: io::Error) -> Failure {
+        Failure::Io(e)
+    }
+}
+
+impl From<Errno> for Failure {
+    fn from(e: Errno) -> Failure {
+        Failure::Io(e.into())
+    }
+}
+
+/// A name without leading slashes, `.` and `..`; one that leads out is refused.
+fn clean(raw: &[u8]) -> Result<PathBuf, &'static str> {
+    if raw.contains(&0) {
+        return Err("the name has a zero byte");
+    }
+    let mut path = PathBuf::new();
+    for part in raw.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                if !path.pop() {
+                    return Err("the name leads out of the directory it is unpacked in");
+                }
+            }
+            name => path.push(OsStr::from_bytes(name)),
+        }
+    }
+    Ok(path)
+}
+
+/// PAX times: seconds since 1970, perhaps negative, perhaps with a fraction.
+fn parse_time(value: &[u8]) -> Option<Timespec> {
+    let text = std::str::from_utf8(value).ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let mut seconds: i64 = whole.parse().ok()?;
+    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let mut nanos: i64 = digits.parse().ok()?;
+    if whole.starts_with('-') && nanos > 0 {
+        seconds = seconds.checked_sub(1)?;
+        nanos = 1_000_000_000 - nanos;
+    }
+    Some(Timespec {
+        tv_sec: seconds,
+        tv_nsec: nanos,
+    })
+}

@@ -94,10 +94,8 @@ fn fd_path(fd: &OwnedFd) -> String {
 
 /// Whether no user namespace was entered: all ids are themselves.
 fn in_initial_user_namespace() -> bool {
-    fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| {
-        map.split_ascii_whitespace()
-            .eq(["0", "0", "4294967295"].into_iter())
-    })
+    fs::read_to_string("/proc/self/uid_map")
+        .is_ok_and(|map| map.split_ascii_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 struct Layers {

@@ -84,7 +84,7 @@ fn segments(column: fn(&Row) -> i32) -> Vec<(u32, Action)> {
     let mut next = 0;
     let mut push = |number: u32, action: Action| {
         match out.last_mut() {
-            Some(last) if last.1 == action => return,
+            Some(last) if last.1 == action => {}
             Some(last) if last.0 == number => last.1 = action,
             _ => out.push((number, action)),
         };

@@ -201,7 +201,9 @@ impl Root {
             path
         };
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let mode = if flags.intersects(OFlags::CREATE | OFlags::TMPFILE) {
+        // O_TMPFILE has the bit of O_DIRECTORY in it.
+        let creates = flags.contains(OFlags::CREATE) || flags.contains(OFlags::TMPFILE);
+        let mode = if creates {
             Mode::from_raw_mode(0o666)
         } else {
             Mode::empty()

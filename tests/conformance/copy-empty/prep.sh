@@ -1,0 +1,2 @@
+mkdir -p empty with/empty/deeper
+: > emptyfile

@@ -1,0 +1,2 @@
+echo tool > tool
+setcap cap_net_raw+ep tool

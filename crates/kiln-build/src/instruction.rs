@@ -4,7 +4,7 @@ use kiln_dockerfile::{
     Command, CopyArgs, CopySource, Env, Flag, Healthcheck, Heredoc, Instruction, Kind, Span,
     expand_heredoc, expand_word, expand_words,
 };
-use kiln_oci::{History, ImageConfig};
+use kiln_oci::ImageConfig;
 use kiln_runtime::Network;
 
 use crate::duration::parse_go_duration;
@@ -579,15 +579,4 @@ fn healthcheck(check: &Healthcheck) -> Result<kiln_oci::Healthcheck, BuildError>
         }
     }
     Ok(out)
-}
-
-/// The history entry of a step.
-pub fn history(step: &Step, empty: bool, created: &str) -> History {
-    History {
-        created: Some(created.to_owned()),
-        created_by: Some(step.created_by.clone()),
-        author: None,
-        comment: Some("kiln".to_owned()),
-        empty_layer: empty,
-    }
 }

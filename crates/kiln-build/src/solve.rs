@@ -15,7 +15,7 @@ use kiln_store::{CacheRecord, Store};
 use kiln_tree::Root;
 
 use crate::context::Context;
-use crate::error::BuildError;
+use crate::error::{BuildError, IoContext};
 use crate::event::{Event, Progress};
 use crate::image::{Trace, assemble, rfc3339};
 use crate::key::KeyBuilder;
@@ -390,7 +390,7 @@ impl Work<'_, '_> {
                 return Ok((done, true));
             }
         }
-        std::fs::create_dir_all(&self.dir)?;
+        std::fs::create_dir_all(&self.dir).context("creating", &self.dir)?;
         let mounted: Option<Root> = match &self.from {
             Some(layers) => Some(view(self.build.store, layers, &self.dir)?),
             None => None,
@@ -455,6 +455,7 @@ impl Work<'_, '_> {
             return Ok((done, true));
         }
         let began = Instant::now();
+        std::fs::create_dir_all(&self.dir).context("creating", &self.dir)?;
         let target = Writable::new(store, &snapshot.layers, self.dir.join("rw"))?;
         execute(&target)?;
         let created = match &self.build.epoch_text {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kiln_dockerfile::Ignore;
 use kiln_oci::Digest;
+use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply};
 use kiln_runtime::{Cancel, Exit, Process, Stream};
 use kiln_store::Input;
 use kiln_tree::Root;
@@ -333,7 +334,8 @@ impl PreparedCopy<'_> {
                 .open_at(Path::new(&m.path), rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK)
                 .context("opening", Path::new(&m.path))?;
             if let Some(tar) = open_archive(std::fs::File::from(fd), &m.path)? {
-                return extract(copier, root, &self.op.dest, tar, &m.path, owner);
+                let chown = owner.filter(|_| self.op.chown.is_some());
+                return extract(copier, root, &self.op.dest, tar, &m.path, chown);
             }
         }
         if self.op.parents {
@@ -356,7 +358,8 @@ impl PreparedCopy<'_> {
         if self.op.unpack == Some(true)
             && let Some(tar) = open_archive(file, &d.name)?
         {
-            return extract(copier, root, &self.op.dest, tar, &d.name, owner);
+            let chown = owner.filter(|_| self.op.chown.is_some());
+            return extract(copier, root, &self.op.dest, tar, &d.name, chown);
         }
         if d.name.is_empty() && self.op.dest.ends_with('/') {
             return Err(BuildError::new(
@@ -438,12 +441,20 @@ fn extract(
     dest: &str,
     tar: Box<dyn std::io::Read>,
     name: &str,
-    owner: Option<(u32, u32)>,
+    chown: Option<(u32, u32)>,
 ) -> Result<(), BuildError> {
     copier.directory(dest)?;
-    // ADD keeps the archive's owners unless --chown says otherwise.
-    let owner = owner.filter(|o| *o != (0, 0));
-    kiln_oci::layer::extract_into(tar, root, Path::new(dest), owner)
+    let dir = root
+        .open_dir(Path::new(dest))
+        .context("opening", Path::new(dest))?;
+    let options = ApplyOptions {
+        whiteouts: Whiteouts::Literal,
+        limits: Limits::default(),
+        // ADD keeps the archive's owners unless --chown says otherwise.
+        ids: chown.map_or(Ids::Keep, |(uid, gid)| Ids::Fixed(uid, gid)),
+    };
+    apply(tar, dir.as_fd(), &options)
+        .map(|_| ())
         .map_err(|e| BuildError::new(format!("extracting {name}: {e}")))
 }
 

@@ -10,7 +10,7 @@ use kiln_build::fetch::{download, git_checkout, parse_git};
 use kiln_build::options::BuildOptions;
 use kiln_build::{BuildError, Built, Context, Progress};
 use kiln_dockerfile::ParseError;
-use kiln_oci::layer::{ApplyOptions, Limits, Whiteouts, apply, decompress, looks_like_tar};
+use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply, decompress, looks_like_tar};
 use kiln_oci::{Platform, Reference};
 use kiln_runtime::{Cancel, Network};
 use kiln_store::{Scratch, Store};
@@ -187,7 +187,7 @@ fn archive_or_file(
     let options = ApplyOptions {
         whiteouts: Whiteouts::Literal,
         limits: Limits::default(),
-        keep_ids: false,
+        ids: Ids::Own,
     };
     let whole = std::io::Cursor::new(head).chain(reader);
     apply(whole, fd.as_fd(), &options)

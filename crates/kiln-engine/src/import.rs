@@ -3,7 +3,7 @@
 use std::io::BufRead;
 use std::os::fd::AsFd;
 
-use kiln_oci::layer::{ApplyOptions, Limits, Whiteouts, apply, decompress, write_dir};
+use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply, decompress, write_dir};
 use kiln_oci::{Digest, History, ImageConfig, Platform, Reference};
 use kiln_store::{Layer, Store};
 
@@ -34,7 +34,7 @@ pub fn import<'r>(
     let options = ApplyOptions {
         whiteouts: Whiteouts::Literal,
         limits: Limits::default(),
-        keep_ids: true,
+        ids: Ids::Keep,
     };
     let reader = decompress(tar).map_err(|e| BuildError::new(format!("reading the archive: {e}")))?;
     let applied = apply(reader, fd.as_fd(), &options)?;

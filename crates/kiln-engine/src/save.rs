@@ -4,8 +4,8 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use kiln_oci::archive::{ArchiveImage, write_docker_archive};
-use kiln_oci::layer::{ApplyOptions, Limits, Whiteouts, apply, write_dir};
+use kiln_oci::archive::{ArchiveImage, ArchiveLayer, write_docker_archive};
+use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply, write_dir};
 use kiln_oci::{Digest, ImageConfig, Reference};
 use kiln_store::Store;
 
@@ -29,21 +29,33 @@ pub fn save(store: &Store, names: &[String], out: impl Write) -> Result<(), Buil
             None => images.push((record.id, record.config_json, config, own.into_iter().collect())),
         }
     }
-    let list: Vec<ArchiveImage> = images
+    let list = images
         .iter()
-        .map(|(_, json, config, tags)| ArchiveImage {
-            config_json: json,
-            tags: tags.clone(),
-            layers: config
-                .rootfs
-                .diff_ids
-                .iter()
-                .map(|d| (*d, store.layer_dir(d)))
-                .collect(),
+        .map(|(_, json, config, tags)| {
+            Ok(ArchiveImage {
+                config_json: json,
+                tags: tags.clone(),
+                layers: archive_layers(store, &config.rootfs.diff_ids)?,
+            })
         })
-        .collect();
+        .collect::<Result<Vec<_>, BuildError>>()?;
     write_docker_archive(&list, out)?;
     Ok(())
+}
+
+fn archive_layers(store: &Store, ids: &[Digest]) -> Result<Vec<ArchiveLayer>, BuildError> {
+    ids.iter()
+        .map(|id| {
+            let layer = store
+                .layer(id)?
+                .ok_or_else(|| BuildError::new(format!("layer {id} is gone from the store")))?;
+            Ok(ArchiveLayer {
+                diff_id: *id,
+                dir: store.layer_dir(id),
+                tar_size: layer.tar_size,
+            })
+        })
+        .collect()
 }
 
 /// Writes the merged file system as a tar.
@@ -68,7 +80,7 @@ pub fn export_dir(store: &Store, layers: &[Digest], dest: &Path) -> Result<(), B
         let options = ApplyOptions {
             whiteouts: Whiteouts::Literal,
             limits: Limits::default(),
-            keep_ids: true,
+            ids: Ids::Keep,
         };
         let applied = apply(reader, dir.as_fd(), &options);
         let produced = producer

@@ -62,10 +62,7 @@ pub fn ago(rfc3339: &str) -> String {
 /// `2026-11-24 13:00:00 +0000 UTC`, Go's default form.
 pub fn go_time(rfc3339: &str) -> String {
     match rfc3339.parse::<jiff::Timestamp>() {
-        Ok(t) => {
-            let z = t.to_zoned(jiff::tz::TimeZone::UTC);
-            z.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string()
-        }
+        Ok(t) => t.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
         Err(_) => "N/A".to_owned(),
     }
 }

@@ -89,6 +89,8 @@ fn header(name: &str, size: u64) -> Result<Header, OciError> {
     let mut header = Header::new_ustar();
     header.set_entry_type(EntryType::Regular);
     header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
     header.set_mtime(0);
     header.set_size(size);
     header

@@ -17,13 +17,11 @@ pub struct ImageConfig {
     #[serde(default, deserialize_with = "non_empty", skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     /// Go's name of the architecture.
-    #[serde(default, deserialize_with = "nullable")]
     pub architecture: String,
     /// The architecture's variant.
     #[serde(default, deserialize_with = "non_empty", skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// Go's name of the operating system.
-    #[serde(default, deserialize_with = "nullable")]
     pub os: String,
     /// How containers of it run.
     #[serde(default, deserialize_with = "nullable")]

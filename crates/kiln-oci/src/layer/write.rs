@@ -171,11 +171,7 @@ impl<W: Write> Writer<W> {
     /// The file that stands for a deletion. When something was deleted is nobody's business, and
     /// would differ in each build.
     fn marker(&mut self, path: &[u8]) -> Result<(), OciError> {
-        let entry = Entry {
-            header: Header::new_ustar(),
-            records: Vec::new(),
-        };
-        self.append(entry, path)
+        self.append(Entry::blank(), path)
     }
 
     fn append(&mut self, mut entry: Entry, path: &[u8]) -> Result<(), OciError> {
@@ -255,11 +251,23 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(meta: &Meta, kind: EntryType) -> Entry {
-        let mut entry = Entry {
-            header: Header::new_ustar(),
+    /// An empty file that is nobody's.
+    fn blank() -> Entry {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::Regular);
+        header.set_mode(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(0);
+        Entry {
+            header,
             records: Vec::new(),
-        };
+        }
+    }
+
+    fn new(meta: &Meta, kind: EntryType) -> Entry {
+        let mut entry = Entry::blank();
         entry.header.set_entry_type(kind);
         entry.header.set_mode(meta.mode);
         entry.header.set_uid(meta.uid.into());

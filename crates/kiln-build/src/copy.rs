@@ -89,9 +89,8 @@ impl<'a> Copier<'a> {
         let base = dest.trim_end_matches('/');
         let (uid, gid) = self.parent_owner;
         let path = if base.is_empty() { "/" } else { base };
-        let existed = self.target.metadata(Path::new(path)).is_ok();
-        let (fd, _) = self
-            .target
+        // The directory itself, if it must be made, is like any made on the way.
+        self.target
             .mkdir_all(Path::new(path), 0o755, uid, gid)
             .map_err(|e| match self.target.metadata(Path::new(path)) {
                 Ok(m) if m.kind != Kind::Dir => BuildError::new(format!(
@@ -108,10 +107,6 @@ impl<'a> Copier<'a> {
             } else {
                 self.file_at(source, entry, &to)?;
             }
-        }
-        if !existed {
-            self.dress_dir(fd.as_fd(), &first.meta, path)?;
-            times.push((path.to_owned(), first.meta.mtime));
         }
         for (path, mtime) in times.iter().rev() {
             self.touch(path, *mtime)?;

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use kiln_oci::{Digest, ImageConfig};
 
 use crate::error::BuildError;
-use crate::plan::StagePlan;
 
 /// A time as image configs have it (RFC 3339, UTC).
 pub fn rfc3339(seconds: i64) -> Result<String, BuildError> {
@@ -24,19 +23,19 @@ pub struct Trace {
     pub author: Option<String>,
 }
 
-/// Assembles the config of the finished stage.
+/// Assembles the image of a finished stage from the config it left.
 ///
 /// Steps without a layer have no record of their own: they carry the time of the layer before
 /// them, and those after the last layer carry `now`, so that a build that finds everything in the
 /// cache makes the same image again (the caller looks `now` up by the config's other content).
 pub fn assemble(
-    stage: &StagePlan,
+    image: &ImageConfig,
     traces: &[Trace],
     layers: &[Digest],
     now: &str,
     epoch: Option<&str>,
 ) -> ImageConfig {
-    let mut image = stage.image.clone();
+    let mut image = image.clone();
     image.rootfs.diff_ids = layers.to_vec();
     let last_layer = traces.iter().rposition(|t| t.created.is_some());
     let mut before: Option<String> = None;

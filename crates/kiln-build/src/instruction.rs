@@ -9,9 +9,9 @@ use kiln_runtime::Network;
 
 use crate::duration::parse_go_duration;
 use crate::error::BuildError;
-use crate::plan::{CopyFrom, CopyOp, Op, RunOp, Scope, Source, Step};
+use crate::plan::{CopyFrom, CopyOp, Op, RunOp, Scope, Source, Step, WorkdirOp};
 use crate::ports::exposed_ports;
-use crate::resolve::{DEFAULT_PATH, Globals, PROXY_ARGS, copy_from};
+use crate::resolve::{Globals, PROXY_ARGS, copy_from};
 
 /// Plans the instructions of one stage.
 pub struct StageBuilder<'g, 'a> {
@@ -25,37 +25,28 @@ pub struct StageBuilder<'g, 'a> {
 }
 
 impl<'g, 'a> StageBuilder<'g, 'a> {
-    /// Starts from the base's config.
+    /// Starts from the base's config and variables.
     pub fn new(
         globals: &'g mut Globals<'a>,
         names: &'g [Option<String>],
         index: usize,
         image: ImageConfig,
+        scope: Scope,
     ) -> Self {
-        let env = image
-            .config
-            .env
-            .iter()
-            .filter_map(|e| e.split_once('='))
-            .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .collect();
         StageBuilder {
             globals,
             names,
             index,
             image,
-            scope: Scope {
-                env,
-                ..Scope::default()
-            },
+            scope,
             steps: Vec::new(),
             cmd_set: false,
         }
     }
 
-    /// The steps, and the config they leave.
-    pub fn finish(self) -> (Vec<Step>, ImageConfig) {
-        (self.steps, self.image)
+    /// The steps, the config and the variables they leave.
+    pub fn finish(self) -> (Vec<Step>, ImageConfig, Scope) {
+        (self.steps, self.image, self.scope)
     }
 
     fn expand(&self, word: &str) -> Result<String, BuildError> {
@@ -121,9 +112,9 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
                 }
                 let shown: Vec<String> = out.iter().map(|(k, v)| format!("{k}={v}")).collect();
                 for (k, v) in out {
-                    self.scope.set_env(&k, v);
+                    set_env(&mut self.image.config.env, &k, &v);
+                    self.scope.set(&k, v);
                 }
-                self.image.config.env = join_env(&self.scope.env);
                 format!("ENV {}", shown.join(" "))
             }
             Kind::Label(pairs) => {
@@ -155,7 +146,8 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
                 let dir = clean_join(&self.cwd(), &dir);
                 self.image.config.working_dir = dir.clone();
                 let shown = format!("WORKDIR {dir}");
-                self.step(text, shown, span, Op::Workdir(dir));
+                let user = self.image.config.user.clone();
+                self.step(text, shown, span, Op::Workdir(WorkdirOp { path: dir, user }));
                 return Ok(());
             }
             Kind::User(user) => {
@@ -165,7 +157,8 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
             }
             Kind::Volume(paths) => {
                 let mut shown = Vec::new();
-                for p in self.expand_all(paths)? {
+                for p in paths {
+                    let p = self.expand(p)?;
                     if p.trim().is_empty() {
                         return Err(BuildError::new(
                             "VOLUME specified can not be an empty string",
@@ -249,26 +242,8 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
             (None, Some(word)) => Some(self.expand(word)?),
             (None, None) => self.globals.get(key),
         };
-        if let Some(v) = value {
-            self.scope.args.insert(key.clone(), v);
-        }
+        self.scope.declare(key, value);
         Ok(())
-    }
-
-    /// What a RUN sees: ARGs first, then ENVs, with a PATH in any case.
-    fn run_env(&self) -> Vec<String> {
-        let mut env: Vec<String> = self
-            .scope
-            .args
-            .iter()
-            .filter(|(k, _)| !self.scope.env.iter().any(|(e, _)| e == *k))
-            .map(|(k, v)| format!("{k}={v}"))
-            .collect();
-        env.extend(join_env(&self.scope.env));
-        if !env.iter().any(|e| e.starts_with("PATH=")) {
-            env.insert(0, DEFAULT_PATH.to_owned());
-        }
-        env
     }
 
     fn run(
@@ -319,14 +294,7 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
             }
             (Command::Exec(argv), _) => argv.clone(),
         };
-        let mut created_by = String::from("RUN ");
-        let args = &self.scope.args;
-        if !args.is_empty() {
-            created_by.push_str(&format!("|{} ", args.len()));
-            for (k, v) in args.iter() {
-                created_by.push_str(&format!("{k}={v} "));
-            }
-        }
+        let mut created_by = format!("RUN {}", self.scope.shown_args());
         created_by.push_str(&match &script {
             Some(_) => text.trim_start_matches("RUN ").to_owned(),
             None => argv.join(" "),
@@ -338,7 +306,7 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
         let op = Op::Run(RunOp {
             argv,
             script,
-            env: self.run_env(),
+            env: self.scope.env(),
             proxy_env,
             user: self.image.config.user.clone(),
             cwd: self.cwd(),
@@ -473,8 +441,14 @@ fn is_lone_heredoc(line: &str) -> bool {
     line.starts_with("<<") && !line.contains(char::is_whitespace)
 }
 
-fn join_env(env: &[(String, String)]) -> Vec<String> {
-    env.iter().map(|(k, v)| format!("{k}={v}")).collect()
+/// Sets a variable of a config, in place where it was set before.
+fn set_env(env: &mut Vec<String>, key: &str, value: &str) {
+    let entry = format!("{key}={value}");
+    let known = |e: &&mut String| e.split_once('=').is_some_and(|(k, _)| k == key);
+    match env.iter_mut().find(known) {
+        Some(old) => *old = entry,
+        None => env.push(entry),
+    }
 }
 
 fn json(argv: &[String]) -> String {

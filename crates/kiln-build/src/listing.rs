@@ -94,7 +94,8 @@ pub fn list(tree: &Tree, source: &str, exclude: &Ignore) -> Result<Vec<Match>, B
             out.push(m);
         }
     }
-    if out.is_empty() {
+    // docker lets a pattern match nothing.
+    if out.is_empty() && !is_pattern(&path) {
         return Err(not_found(tree, source, &path));
     }
     Ok(out)

@@ -1,8 +1,6 @@
 //! The plan: what each stage will do, as data. Made from the parsed Dockerfile and the configs of
 //! its base images; nothing is run and no file is read to make it.
 
-use std::collections::BTreeMap;
-
 use kiln_dockerfile::Span;
 use kiln_oci::{Digest, ImageConfig};
 use kiln_runtime::Network;
@@ -32,6 +30,8 @@ pub struct StagePlan {
     pub steps: Vec<Step>,
     /// The image's config after the last step, without layers and history of its own steps.
     pub image: ImageConfig,
+    /// The variables after the last step; a stage based on this one has them too.
+    pub scope: Scope,
     /// Whether `--no-cache` or `--no-cache-filter` names it.
     pub no_cache: bool,
 }
@@ -79,7 +79,7 @@ pub enum Op {
     /// Copies files.
     Copy(CopyOp),
     /// Makes the working directory.
-    Workdir(String),
+    Workdir(WorkdirOp),
 }
 
 /// A RUN.
@@ -102,6 +102,15 @@ pub struct RunOp {
     pub network: Network,
     /// Lines added to `/etc/hosts`.
     pub hosts: Vec<(String, String)>,
+}
+
+/// A WORKDIR.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorkdirOp {
+    /// Absolute.
+    pub path: String,
+    /// `USER` in force, empty for root: whoever owns the directories that must be made.
+    pub user: String,
 }
 
 /// Where the files of a COPY come from.
@@ -162,31 +171,64 @@ pub struct CopyOp {
     pub unpack: Option<bool>,
 }
 
-/// The variables that words are expanded with: ARGs below ENVs.
-#[derive(Debug, Clone, Default)]
+/// The variables that words are expanded with and RUNs see: of an ARG and an ENV of one name the
+/// later one counts.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scope {
-    /// `ENV`, in the config's order.
-    pub env: Vec<(String, String)>,
-    /// `ARG`s of the stage that have a value.
-    pub args: BTreeMap<String, String>,
+    vars: Vec<(String, String)>,
+    declared: Vec<String>,
 }
 
 impl Scope {
-    /// Sets an environment variable, in place where it was set before.
-    pub fn set_env(&mut self, key: &str, value: String) {
-        match self.env.iter_mut().find(|(k, _)| k == key) {
-            Some((_, v)) => *v = value,
-            None => self.env.push((key.to_owned(), value)),
+    /// The variables of an image's config, `K=V`.
+    pub fn of_env(env: &[String]) -> Scope {
+        let pairs = env.iter().filter_map(|e| e.split_once('='));
+        Scope {
+            vars: pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+            declared: Vec::new(),
         }
+    }
+
+    /// Sets a variable, in place where it was set before.
+    pub fn set(&mut self, key: &str, value: String) {
+        match self.vars.iter_mut().find(|(k, _)| k == key) {
+            Some((_, v)) => *v = value,
+            None => self.vars.push((key.to_owned(), value)),
+        }
+    }
+
+    /// Notes an ARG; one without a value sets nothing.
+    pub fn declare(&mut self, key: &str, value: Option<String>) {
+        if !self.declared.iter().any(|k| k == key) {
+            self.declared.push(key.to_owned());
+        }
+        if let Some(value) = value {
+            self.set(key, value);
+        }
+    }
+
+    /// All variables, `K=V`.
+    pub fn env(&self) -> Vec<String> {
+        self.vars.iter().map(|(k, v)| format!("{k}={v}")).collect()
+    }
+
+    /// The ARGs with their values, as the history shows them before a RUN: `|2 A=1 B= `.
+    pub fn shown_args(&self) -> String {
+        if self.declared.is_empty() {
+            return String::new();
+        }
+        let mut out = format!("|{} ", self.declared.len());
+        for key in &self.declared {
+            let value = kiln_dockerfile::Env::get(self, key).unwrap_or_default();
+            out.push_str(&format!("{key}={value} "));
+        }
+        out
     }
 }
 
 impl kiln_dockerfile::Env for Scope {
     fn get(&self, name: &str) -> Option<String> {
-        self.env
-            .iter()
-            .find(|(k, _)| k == name)
-            .map(|(_, v)| v.clone())
-            .or_else(|| self.args.get(name).cloned())
+        let found = self.vars.iter().find(|(k, _)| k == name);
+        found.map(|(_, v)| v.clone())
     }
 }

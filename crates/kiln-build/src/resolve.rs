@@ -11,7 +11,7 @@ use kiln_store::{Store, StoreError};
 use crate::error::BuildError;
 use crate::instruction::StageBuilder;
 use crate::options::BuildOptions;
-use crate::plan::{Base, CopyFrom, Op, Plan, StagePlan};
+use crate::plan::{Base, CopyFrom, Op, Plan, Scope, StagePlan};
 
 /// The PATH of an image that sets none (runc's and docker's default).
 pub const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -285,6 +285,7 @@ fn plan_stage(
             base: Base::Scratch,
             steps: Vec::new(),
             image: ImageConfig::default(),
+            scope: Scope::default(),
             no_cache,
         });
     }
@@ -305,9 +306,11 @@ fn plan_stage(
         }
         None => options.platform.clone(),
     };
+    let mut inherited = None;
     let (base, mut config) = if word == "scratch" {
         (Base::Scratch, scratch_config(&platform))
     } else if let Some(i) = find_stage(names, &word, index) {
+        inherited = Some(done[i].scope.clone());
         (Base::Stage(i), done[i].image.clone())
     } else {
         if options.pull {
@@ -325,8 +328,13 @@ fn plan_stage(
         };
         (base, config)
     };
+    let env = &mut config.config.env;
+    if !env.iter().any(|e| e.starts_with("PATH=")) {
+        env.insert(0, DEFAULT_PATH.to_owned());
+    }
+    let scope = inherited.unwrap_or_else(|| Scope::of_env(&config.config.env));
     let triggers = std::mem::take(&mut config.config.on_build);
-    let mut builder = StageBuilder::new(globals, names, index, config);
+    let mut builder = StageBuilder::new(globals, names, index, config, scope);
     for trigger in &triggers {
         let inner = parse_instruction(trigger, '\\')
             .map_err(|e| located(BuildError::new(format!("ONBUILD trigger {trigger:?}: {e}"))))?;
@@ -339,13 +347,14 @@ fn plan_stage(
             .instruction(instruction, instruction.span)
             .map_err(|e| e.at(file, instruction.span))?;
     }
-    let (mut steps, image) = builder.finish();
+    let (mut steps, image, scope) = builder.finish();
     number(&mut steps, &stage_name, names.len() > 1);
     Ok(StagePlan {
         name: stage_name,
         base,
         steps,
         image,
+        scope,
         no_cache,
     })
 }
@@ -371,7 +380,6 @@ fn scratch_config(platform: &Platform) -> ImageConfig {
         variant: platform.variant.clone(),
         ..ImageConfig::default()
     };
-    config.config.env = vec![DEFAULT_PATH.to_owned()];
     config.config.working_dir = "/".to_owned();
     config
 }

@@ -267,17 +267,11 @@ impl Build<'_> {
 
     /// Stores the image of the finished target stage.
     fn image(&self, result: &StageResult) -> Result<Built, BuildError> {
-        let mut stage = StagePlan {
-            image: self.plan.stages[self.plan.target].image.clone(),
-            name: String::new(),
-            base: Base::Scratch,
-            steps: Vec::new(),
-            no_cache: false,
-        };
-        stage.image.config.labels.extend(self.options.labels.clone());
+        let mut config = self.plan.stages[self.plan.target].image.clone();
+        config.config.labels.extend(self.options.labels.clone());
         let (traces, layers) = (&result.traces, &result.snapshot.layers);
         let epoch = self.epoch_text.as_deref();
-        let assembled = |now: &str| assemble(&stage, traces, layers, now, epoch);
+        let assembled = |now: &str| assemble(&config, traces, layers, now, epoch);
         let mut key = KeyBuilder::new("image/1");
         key.add(
             "config",
@@ -340,9 +334,9 @@ impl Work<'_, '_> {
         let build = self.build;
         match &self.step.op {
             Op::Config => Ok((None, true)),
-            Op::Workdir(path) => {
-                let key = workdir_key(path, snapshot, &self.platform());
-                self.through_cache(snapshot, key, |target| workdir(target, path))
+            Op::Workdir(op) => {
+                let key = workdir_key(op, snapshot, &self.platform());
+                self.through_cache(snapshot, key, |target| workdir(op, target))
             }
             Op::Run(op) => {
                 let key = run_key(op, snapshot, &self.platform());

@@ -16,7 +16,7 @@ use crate::error::{BuildError, IoContext};
 use crate::fetch::{Download, download, git_checkout, parse_git};
 use crate::key::KeyBuilder;
 use crate::listing::{Match, Tree, list};
-use crate::plan::{CopyFrom, CopyOp, RunOp, Source};
+use crate::plan::{CopyFrom, CopyOp, RunOp, Source, WorkdirOp};
 use crate::snapshot::{Snapshot, Writable};
 use crate::users::{owner, process_user};
 
@@ -64,19 +64,26 @@ pub fn run_key(op: &RunOp, parent: &Snapshot, platform: &str) -> Key {
 }
 
 /// The key of a WORKDIR.
-pub fn workdir_key(path: &str, parent: &Snapshot, platform: &str) -> Key {
-    let mut k = begin("workdir/1", parent, platform);
-    k.add("path", "", path);
+pub fn workdir_key(op: &WorkdirOp, parent: &Snapshot, platform: &str) -> Key {
+    let mut k = begin("workdir/2", parent, platform);
+    k.add("path", "", op.path.clone());
+    k.add("user", "", op.user.clone());
     finish(k)
 }
 
 /// Makes the working directory in a writable view.
-pub fn workdir(target: &Writable, path: &str) -> Result<(), BuildError> {
-    target
-        .root()?
-        .mkdir_all(Path::new(path), 0o755, 0, 0)
+pub fn workdir(op: &WorkdirOp, target: &Writable) -> Result<(), BuildError> {
+    let root = target.root()?;
+    let (uid, gid) = match op.user.as_str() {
+        "" => (0, 0),
+        user => {
+            let user = process_user(&root, user)?;
+            (user.uid, user.gid)
+        }
+    };
+    root.mkdir_all(Path::new(&op.path), 0o755, uid, gid)
         .map(|_| ())
-        .map_err(|e| BuildError::new(format!("cannot make directory {path}: {e}")))
+        .map_err(|e| BuildError::new(format!("cannot make directory {}: {e}", op.path)))
 }
 
 /// The script of a `#!` heredoc inside the container; it is taken away afterwards.
@@ -303,14 +310,14 @@ impl PreparedCopy<'_> {
                 Found::Listed(matches) => {
                     let source = self.source.ok_or_else(|| BuildError::new("no source root"))?;
                     for m in matches {
-                        self.one(&mut copier, &root, source, m, owner)?;
+                        self.one(&mut copier, &root, source, m)?;
                     }
                 }
                 Found::Inline(name, text) => {
                     let path = copier.file_path(dest, name);
                     copier.inline(text.as_bytes(), &path, 0o644, None)?;
                 }
-                Found::File(d) => self.downloaded(&mut copier, &root, d, owner)?,
+                Found::File(d) => self.downloaded(&mut copier, &root, d)?,
                 Found::Directory(source, matches) => {
                     for m in matches {
                         copier.copy(source, m, dest)?;
@@ -327,15 +334,13 @@ impl PreparedCopy<'_> {
         root: &Root,
         source: &Root,
         m: &Match,
-        owner: Option<(u32, u32)>,
     ) -> Result<(), BuildError> {
         if self.op.add && !m.is_dir() && self.op.unpack != Some(false) {
             let fd = source
                 .open_at(Path::new(&m.path), rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK)
                 .context("opening", Path::new(&m.path))?;
             if let Some(tar) = open_archive(std::fs::File::from(fd), &m.path)? {
-                let chown = owner.filter(|_| self.op.chown.is_some());
-                return extract(copier, root, &self.op.dest, tar, &m.path, chown);
+                return extract(copier, root, &self.op.dest, tar, &m.path);
             }
         }
         if self.op.parents {
@@ -352,14 +357,12 @@ impl PreparedCopy<'_> {
         copier: &mut Copier,
         root: &Root,
         d: &Download,
-        owner: Option<(u32, u32)>,
     ) -> Result<(), BuildError> {
         let file = std::fs::File::open(&d.file).context("opening", &d.file)?;
         if self.op.unpack == Some(true)
             && let Some(tar) = open_archive(file, &d.name)?
         {
-            let chown = owner.filter(|_| self.op.chown.is_some());
-            return extract(copier, root, &self.op.dest, tar, &d.name, chown);
+            return extract(copier, root, &self.op.dest, tar, &d.name);
         }
         if d.name.is_empty() && self.op.dest.ends_with('/') {
             return Err(BuildError::new(
@@ -441,7 +444,6 @@ fn extract(
     dest: &str,
     tar: Box<dyn std::io::Read>,
     name: &str,
-    chown: Option<(u32, u32)>,
 ) -> Result<(), BuildError> {
     copier.directory(dest)?;
     let dir = root
@@ -450,8 +452,8 @@ fn extract(
     let options = ApplyOptions {
         whiteouts: Whiteouts::Literal,
         limits: Limits::default(),
-        // ADD keeps the archive's owners unless --chown says otherwise.
-        ids: chown.map_or(Ids::Keep, |(uid, gid)| Ids::Fixed(uid, gid)),
+        // --chown is for the directories made on the way only, as docker has it.
+        ids: Ids::Keep,
     };
     apply(tar, dir.as_fd(), &options)
         .map(|_| ())

@@ -48,10 +48,10 @@ pub struct RunConfig {
     #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
     /// `ENTRYPOINT`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "nothing")]
     pub entrypoint: Option<Vec<String>>,
     /// `CMD`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "nothing")]
     pub cmd: Option<Vec<String>>,
     /// `HEALTHCHECK`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +158,11 @@ impl ImageConfig {
         // Strings, numbers and maps with string keys always serialise.
         serde_json::to_vec(self).unwrap_or_default()
     }
+}
+
+/// An empty command is written like an absent one, as Go's `omitempty` does.
+fn nothing(command: &Option<Vec<String>>) -> bool {
+    command.as_ref().is_none_or(Vec::is_empty)
 }
 
 fn is_zero(n: &i64) -> bool {

@@ -23,8 +23,6 @@ pub enum Ids {
     Keep,
     /// Whoever unpacks it.
     Own,
-    /// This user and group.
-    Fixed(u32, u32),
 }
 
 /// How much a tar may unpack to.

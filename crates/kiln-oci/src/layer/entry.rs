@@ -132,7 +132,6 @@ impl<'o> Unpacker<'o> {
         let id = |n: u64| u32::try_from(n).map_err(|_| bad("the owner's number is out of range"));
         let owner = match self.options.ids {
             Ids::Own => None,
-            Ids::Fixed(uid, gid) => Some((uid, gid)),
             Ids::Keep => Some((id(number(header.uid())?)?, id(number(header.gid())?)?)),
         };
         let mtime = match precise {
@@ -219,7 +218,6 @@ impl<'o> Unpacker<'o> {
             return Ok(fd.try_clone()?);
         }
         let (uid, gid) = match self.options.ids {
-            Ids::Fixed(uid, gid) => (uid, gid),
             Ids::Keep => (0, 0),
             Ids::Own => (
                 rustix::process::geteuid().as_raw(),

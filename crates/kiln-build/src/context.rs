@@ -27,12 +27,14 @@ impl Context {
         ignore: Option<(String, String)>,
         cache_file: impl FnOnce(&str) -> PathBuf,
     ) -> Result<Context, BuildError> {
-        let dir = dir.canonicalize().context("unable to prepare context: path", dir)?;
+        let dir = dir
+            .canonicalize()
+            .context("unable to prepare context: path", dir)?;
         let root = Root::open(&dir).context("opening the build context", &dir)?;
         let (text, ignore_name) =
             ignore.unwrap_or_else(|| (String::new(), ".dockerignore".to_owned()));
-        let ignore = Ignore::parse(&text)
-            .map_err(|e| BuildError::new(format!("{ignore_name}:{e}")))?;
+        let ignore =
+            Ignore::parse(&text).map_err(|e| BuildError::new(format!("{ignore_name}:{e}")))?;
         Ok(Context {
             root,
             ignore,

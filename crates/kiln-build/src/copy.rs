@@ -39,8 +39,8 @@ pub struct Copier<'a> {
     links: HashMap<(u64, u64), String>,
 }
 
-fn failed(what: &str, path: &str, e: impl std::fmt::Display) -> BuildError {
-    BuildError::new(format!("{what} {path}: {e}"))
+fn failed(what: &str, path: &str, e: impl std::error::Error + 'static) -> BuildError {
+    BuildError::caused(format_args!("{what} {path}"), &e)
 }
 
 impl<'a> Copier<'a> {
@@ -93,9 +93,9 @@ impl<'a> Copier<'a> {
         self.target
             .mkdir_all(Path::new(path), 0o755, uid, gid)
             .map_err(|e| match self.target.metadata(Path::new(path)) {
-                Ok(m) if m.kind != Kind::Dir => BuildError::new(format!(
-                    "cannot copy to non-directory: {path}"
-                )),
+                Ok(m) if m.kind != Kind::Dir => {
+                    BuildError::new(format!("cannot copy to non-directory: {path}"))
+                }
                 _ => failed("creating directory", path, e),
             })?;
         let mut times = Vec::new();
@@ -130,7 +130,9 @@ impl<'a> Copier<'a> {
                 return Ok(());
             }
             Some(_) => {
-                return Err(BuildError::new(format!("cannot copy to non-directory: {to}")));
+                return Err(BuildError::new(format!(
+                    "cannot copy to non-directory: {to}"
+                )));
             }
         }
         let fd = open_at(dir.as_fd(), &name, OFlags::RDONLY | OFlags::DIRECTORY)
@@ -163,7 +165,10 @@ impl<'a> Copier<'a> {
     /// Copies one entry that is no directory to exactly `path`, replacing what is there.
     fn file_at(&mut self, source: &Root, entry: &Entry, path: &str) -> Result<(), BuildError> {
         // A link at the destination of a named file is followed, as docker does.
-        let path = match (entry.below.is_empty(), self.target.symlink_metadata(Path::new(path))) {
+        let path = match (
+            entry.below.is_empty(),
+            self.target.symlink_metadata(Path::new(path)),
+        ) {
             (true, Ok(m)) if m.kind == Kind::Symlink => self.resolved(path),
             _ => path.to_owned(),
         };
@@ -195,8 +200,10 @@ impl<'a> Copier<'a> {
                 rustix::fs::symlinkat(target, dir, &name)
                     .map_err(|e| failed("creating link", &path, e))?;
             }
-            Kind::Fifo => rustix::fs::mknodat(dir, &name, FileType::Fifo, self.look.mode_of(meta), 0)
-                .map_err(|e| failed("creating fifo", &path, e))?,
+            Kind::Fifo => {
+                rustix::fs::mknodat(dir, &name, FileType::Fifo, self.look.mode_of(meta), 0)
+                    .map_err(|e| failed("creating fifo", &path, e))?
+            }
             Kind::Char | Kind::Block => {
                 let kind = if meta.kind == Kind::Char {
                     FileType::CharacterDevice

@@ -17,6 +17,8 @@ pub struct BuildError {
     pub detail: Option<String>,
     /// True when the build was interrupted by its user.
     pub cancelled: bool,
+    /// True when a write found no space left.
+    pub disk_full: bool,
 }
 
 impl BuildError {
@@ -28,6 +30,15 @@ impl BuildError {
             hint: None,
             detail: None,
             cancelled: false,
+            disk_full: false,
+        }
+    }
+
+    /// An error with a cause; `what` reads like "writing /etc/passwd".
+    pub fn caused(what: impl fmt::Display, cause: &(dyn std::error::Error + 'static)) -> Self {
+        BuildError {
+            disk_full: no_space(cause),
+            ..BuildError::new(format!("{what}: {cause}"))
         }
     }
 
@@ -67,16 +78,37 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
+/// Whether a full disk or quota is at the bottom of an error.
+fn no_space(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let mut next = Some(error);
+    while let Some(e) = next {
+        let io = e.downcast_ref::<std::io::Error>().map(|e| e.kind());
+        let errno = e
+            .downcast_ref::<rustix::io::Errno>()
+            .map(|e| std::io::Error::from(*e).kind());
+        if matches!(io.or(errno), Some(StorageFull | QuotaExceeded)) {
+            return true;
+        }
+        next = e.source();
+    }
+    false
+}
+
 macro_rules! from_error {
     ($($t:ty),*) => {$(
         impl From<$t> for BuildError {
             fn from(e: $t) -> Self {
-                BuildError::new(e.to_string())
+                BuildError {
+                    disk_full: no_space(&e),
+                    ..BuildError::new(e.to_string())
+                }
             }
         }
     )*};
 }
 from_error!(
+    std::io::Error,
     kiln_store::StoreError,
     kiln_oci::OciError,
     kiln_runtime::RuntimeError,
@@ -89,8 +121,11 @@ pub(crate) trait IoContext<T> {
     fn context(self, doing: &str, path: impl AsRef<std::path::Path>) -> Result<T, BuildError>;
 }
 
-impl<T, E: fmt::Display> IoContext<T> for Result<T, E> {
+impl<T, E: std::error::Error + 'static> IoContext<T> for Result<T, E> {
     fn context(self, doing: &str, path: impl AsRef<std::path::Path>) -> Result<T, BuildError> {
-        self.map_err(|e| BuildError::new(format!("{doing} {}: {e}", path.as_ref().display())))
+        self.map_err(|e| {
+            let path = path.as_ref().display();
+            BuildError::caused(format_args!("{doing} {path}"), &e)
+        })
     }
 }

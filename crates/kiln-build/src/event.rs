@@ -5,6 +5,11 @@ use std::time::Duration;
 /// One thing that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
+    /// How many steps the build has, those of `FROM` included.
+    Planned {
+        /// The number.
+        steps: usize,
+    },
     /// A step began; `id` counts from 1 through the build.
     Started {
         /// The step.

@@ -117,14 +117,26 @@ pub fn git_checkout(source: &GitSource, dir: &Path, keep_git: bool) -> Result<Pa
     std::fs::create_dir_all(&tree).context("creating", &tree)?;
     for name in [&source.url, &source.reference] {
         if name.starts_with('-') {
-            return Err(BuildError::new(format!("git {shown}: {name:?} looks like an option")));
+            return Err(BuildError::new(format!(
+                "git {shown}: {name:?} looks like an option"
+            )));
         }
     }
     let git = |args: &[&str]| -> Result<(), BuildError> {
         let out = Command::new("git")
             .current_dir(&tree)
-            .args(["-c", "protocol.file.allow=never", "-c", "core.hooksPath=/dev/null"])
-            .args(["-c", "init.defaultBranch=main", "-c", "advice.detachedHead=false"])
+            .args([
+                "-c",
+                "protocol.file.allow=never",
+                "-c",
+                "core.hooksPath=/dev/null",
+            ])
+            .args([
+                "-c",
+                "init.defaultBranch=main",
+                "-c",
+                "advice.detachedHead=false",
+            ])
             .args(args)
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -132,7 +144,8 @@ pub fn git_checkout(source: &GitSource, dir: &Path, keep_git: bool) -> Result<Pa
             .stdin(Stdio::null())
             .output()
             .map_err(|e| {
-                BuildError::new(format!("running git: {e}")).hint("install git, or give a tar as the context")
+                BuildError::new(format!("running git: {e}"))
+                    .hint("install git, or give a tar as the context")
             })?;
         if out.status.success() {
             return Ok(());
@@ -153,12 +166,26 @@ pub fn git_checkout(source: &GitSource, dir: &Path, keep_git: bool) -> Result<Pa
     };
     // A commit that the server does not advertise needs the whole history.
     if git(&["fetch", "-q", "--depth=1", "origin", "--", wanted]).is_err() {
-        git(&["fetch", "-q", "--tags", "origin", "--", "+refs/heads/*:refs/remotes/origin/*"])?;
+        git(&[
+            "fetch",
+            "-q",
+            "--tags",
+            "origin",
+            "--",
+            "+refs/heads/*:refs/remotes/origin/*",
+        ])?;
         git(&["checkout", "-q", wanted, "--"])?;
     } else {
         git(&["checkout", "-q", "FETCH_HEAD", "--"])?;
     }
-    git(&["submodule", "-q", "update", "--init", "--recursive", "--depth=1"])?;
+    git(&[
+        "submodule",
+        "-q",
+        "update",
+        "--init",
+        "--recursive",
+        "--depth=1",
+    ])?;
     if !keep_git {
         let _ = std::fs::remove_dir_all(tree.join(".git"));
     }

@@ -94,10 +94,8 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
         let text = i.text.clone();
         let shown = match &i.kind {
             Kind::From { .. } => {
-                return Err(BuildError::new("FROM isn't allowed here").at(
-                    &self.globals.options.dockerfile_name,
-                    span,
-                ));
+                return Err(BuildError::new("FROM isn't allowed here")
+                    .at(&self.globals.options.dockerfile_name, span));
             }
             Kind::Arg(decls) => {
                 for decl in decls {
@@ -147,7 +145,12 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
                 self.image.config.working_dir = dir.clone();
                 let shown = format!("WORKDIR {dir}");
                 let user = self.image.config.user.clone();
-                self.step(text, shown, span, Op::Workdir(WorkdirOp { path: dir, user }));
+                self.step(
+                    text,
+                    shown,
+                    span,
+                    Op::Workdir(WorkdirOp { path: dir, user }),
+                );
                 return Ok(());
             }
             Kind::User(user) => {
@@ -264,10 +267,10 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
                 ("network", "host") => network = Network::Host,
                 ("security", "sandbox") => {}
                 (name, value) => {
-                    return Err(BuildError::new(format!(
-                        "RUN --{name}={value} is not supported"
-                    ))
-                    .at(&options.dockerfile_name, flag.span));
+                    return Err(
+                        BuildError::new(format!("RUN --{name}={value} is not supported"))
+                            .at(&options.dockerfile_name, flag.span),
+                    );
                 }
             }
         }
@@ -357,7 +360,8 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
             });
         }
         let dest = self.expand(&args.dest)?;
-        let directory = dest.is_empty() || dest.ends_with('/') || dest.ends_with("/.") || dest == ".";
+        let directory =
+            dest.is_empty() || dest.ends_with('/') || dest.ends_with("/.") || dest == ".";
         op.dest = clean_join(&self.cwd(), &dest);
         if directory && op.dest != "/" {
             op.dest.push('/');
@@ -415,7 +419,8 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
         let is_git = path.starts_with("git@")
             || path.starts_with("git://")
             || path.starts_with("ssh://")
-            || (path.starts_with("http") && path.split('#').next().is_some_and(|p| p.ends_with(".git")));
+            || (path.starts_with("http")
+                && path.split('#').next().is_some_and(|p| p.ends_with(".git")));
         if is_git {
             Source::Git(path)
         } else if path.starts_with("http://") || path.starts_with("https://") {
@@ -540,8 +545,11 @@ fn healthcheck(check: &Healthcheck) -> Result<kiln_oci::Healthcheck, BuildError>
                     }
                 };
                 *slot = parse_go_duration(value).ok_or_else(|| {
-                    BuildError::new(format!("HEALTHCHECK --{}: invalid duration {value:?}", flag.name))
-                        .hint("durations look like 30s, 1m30s or 500ms")
+                    BuildError::new(format!(
+                        "HEALTHCHECK --{}: invalid duration {value:?}",
+                        flag.name
+                    ))
+                    .hint("durations look like 30s, 1m30s or 500ms")
                 })?;
                 if *slot != 0 && *slot < 1_000_000 {
                     return Err(BuildError::new(format!(

@@ -195,19 +195,15 @@ impl Walk<'_> {
         below: &str,
         out: &mut Vec<Entry>,
     ) -> Result<(), BuildError> {
-        let bad = |what: &str, e: &dyn std::fmt::Display| {
-            BuildError::new(format!("{what} {path}: {e}"))
-        };
+        let bad =
+            |what: &str, e: &dyn std::fmt::Display| BuildError::new(format!("{what} {path}: {e}"));
         for name in read_dir_sorted(fd).map_err(|e| bad("reading directory", &e))? {
             let text = name
                 .to_str()
                 .ok_or_else(|| bad("not UTF-8, below", &name.to_string_lossy()))?;
             let (child, child_below) = (join(path, text), join(below, text));
             let sets = [self.ignore, self.exclude];
-            let hide = sets
-                .iter()
-                .flatten()
-                .any(|i| i.excluded(&child));
+            let hide = sets.iter().flatten().any(|i| i.excluded(&child));
             let meta = match meta_at(fd, &name) {
                 Ok(m) => m,
                 // Gone since the directory was read.
@@ -234,8 +230,7 @@ impl Walk<'_> {
                 link,
             });
             if is_dir {
-                let flags =
-                    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let sub = rustix::fs::openat(fd, &name, flags, rustix::fs::Mode::empty())
                     .map_err(|e| bad("opening a directory below", &e))?;
                 self.dir(sub.as_fd(), &child, &child_below, out)?;

@@ -24,6 +24,8 @@ pub struct Plan {
 pub struct StagePlan {
     /// `AS name`, or `stage-N`.
     pub name: String,
+    /// Whether progress shows the name: there are others.
+    pub shown_name: bool,
     /// What it starts from.
     pub base: Base,
     /// Its steps in order.
@@ -34,6 +36,29 @@ pub struct StagePlan {
     pub scope: Scope,
     /// Whether `--no-cache` or `--no-cache-filter` names it.
     pub no_cache: bool,
+}
+
+impl StagePlan {
+    /// `[name 2/5] RUN make`; the FROM is the first of the steps that are counted.
+    pub fn numbered(&self, at: usize, text: &str) -> String {
+        let total = 1 + self.steps.iter().filter(|s| s.op != Op::Config).count();
+        if self.shown_name {
+            format!("[{} {at}/{total}] {text}", self.name)
+        } else {
+            format!("[{at}/{total}] {text}")
+        }
+    }
+
+    /// Numbers each step that works on files.
+    pub fn number(&mut self) {
+        let mut at = 1;
+        for n in 0..self.steps.len() {
+            if self.steps[n].op != Op::Config {
+                at += 1;
+                self.steps[n].text = self.numbered(at, &self.steps[n].text);
+            }
+        }
+    }
 }
 
 /// What a stage starts from.

@@ -30,7 +30,10 @@ mod tests {
     fn forms() {
         assert_eq!(p("80").unwrap(), ["80/tcp"]);
         assert_eq!(p("53/UDP").unwrap(), ["53/udp"]);
-        assert_eq!(p("8000-8002/tcp").unwrap(), ["8000/tcp", "8001/tcp", "8002/tcp"]);
+        assert_eq!(
+            p("8000-8002/tcp").unwrap(),
+            ["8000/tcp", "8001/tcp", "8002/tcp"]
+        );
         assert!(p("x").is_err());
         assert!(p("99999").is_err());
         assert!(p("5-4").is_err());

@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kiln_dockerfile::{
-    Dockerfile, Env, Instruction, Kind, Span, expand_word, parse_instruction,
-};
+use kiln_dockerfile::{Dockerfile, Env, Instruction, Kind, Span, expand_word, parse_instruction};
 use kiln_oci::{ImageConfig, Platform, Reference};
 use kiln_store::{Store, StoreError};
 
 use crate::error::BuildError;
 use crate::instruction::StageBuilder;
 use crate::options::BuildOptions;
-use crate::plan::{Base, CopyFrom, Op, Plan, Scope, StagePlan};
+use crate::plan::{Base, CopyFrom, Plan, Scope, StagePlan};
 
 /// The PATH of an image that sets none (runc's and docker's default).
 pub const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -53,11 +51,7 @@ impl Env for Globals<'_> {
 }
 
 /// Makes the plan.
-pub fn plan(
-    file: &Dockerfile,
-    options: &BuildOptions,
-    store: &Store,
-) -> Result<Plan, BuildError> {
+pub fn plan(file: &Dockerfile, options: &BuildOptions, store: &Store) -> Result<Plan, BuildError> {
     let name = &options.dockerfile_name;
     let platform_args = platform_args(&options.platform);
     let mut globals = Globals {
@@ -282,6 +276,7 @@ fn plan_stage(
         // Not built, so its base need not exist; later stages may still not refer to it.
         return Ok(StagePlan {
             name: stage_name,
+            shown_name: true,
             base: Base::Scratch,
             steps: Vec::new(),
             image: ImageConfig::default(),
@@ -290,8 +285,7 @@ fn plan_stage(
         });
     }
     let located = |e: BuildError| e.at(file, from.span);
-    let word = expand_word(image, globals.escape, globals)
-        .map_err(|e| located(e.into()))?;
+    let word = expand_word(image, globals.escape, globals).map_err(|e| located(e.into()))?;
     if word.is_empty() {
         return Err(located(
             BuildError::new(format!("base name ({image}) should not be blank"))
@@ -315,8 +309,10 @@ fn plan_stage(
     } else {
         if options.pull {
             return Err(located(
-                BuildError::new(format!("cannot pull {word}: no registry can be reached by this version"))
-                    .hint("leave --pull away to use the image in the local store"),
+                BuildError::new(format!(
+                    "cannot pull {word}: no registry can be reached by this version"
+                ))
+                .hint("leave --pull away to use the image in the local store"),
             ));
         }
         let (id, config) = find_image(globals.store, &word, &platform, names).map_err(located)?;
@@ -338,39 +334,25 @@ fn plan_stage(
     for trigger in &triggers {
         let inner = parse_instruction(trigger, '\\')
             .map_err(|e| located(BuildError::new(format!("ONBUILD trigger {trigger:?}: {e}"))))?;
-        builder
-            .instruction(&inner, from.span)
-            .map_err(located)?;
+        builder.instruction(&inner, from.span).map_err(located)?;
     }
     for instruction in &group[1..] {
         builder
             .instruction(instruction, instruction.span)
             .map_err(|e| e.at(file, instruction.span))?;
     }
-    let (mut steps, image, scope) = builder.finish();
-    number(&mut steps, &stage_name, names.len() > 1);
-    Ok(StagePlan {
+    let (steps, image, scope) = builder.finish();
+    let mut stage = StagePlan {
         name: stage_name,
+        shown_name: names.len() > 1,
         base,
         steps,
         image,
         scope,
         no_cache,
-    })
-}
-
-/// Gives each step that works on files its `[name i/n]`.
-fn number(steps: &mut [crate::plan::Step], stage: &str, several: bool) {
-    let total = 1 + steps.iter().filter(|s| s.op != Op::Config).count();
-    let mut at = 1;
-    for step in steps.iter_mut().filter(|s| s.op != Op::Config) {
-        at += 1;
-        step.text = if several {
-            format!("[{stage} {at}/{total}] {}", step.text)
-        } else {
-            format!("[{at}/{total}] {}", step.text)
-        };
-    }
+    };
+    stage.number();
+    Ok(stage)
 }
 
 fn scratch_config(platform: &Platform) -> ImageConfig {
@@ -392,7 +374,9 @@ pub fn find_image(
     stages: &[Option<String>],
 ) -> Result<(kiln_oci::Digest, ImageConfig), BuildError> {
     if let Err(e) = Reference::parse(name) {
-        return Err(BuildError::new(format!("failed to parse image name {name:?}: {e}")));
+        return Err(BuildError::new(format!(
+            "failed to parse image name {name:?}: {e}"
+        )));
     }
     let id = match store.resolve(name) {
         Ok(id) => id,
@@ -445,7 +429,9 @@ pub fn copy_from(
     index: usize,
     word: &str,
 ) -> Result<CopyFrom, BuildError> {
-    if word.parse::<usize>() == Ok(index) || names[index].as_deref() == Some(&word.to_ascii_lowercase()) {
+    if word.parse::<usize>() == Ok(index)
+        || names[index].as_deref() == Some(&word.to_ascii_lowercase())
+    {
         return Err(BuildError::new(format!(
             "circular dependency: --from={word} names the stage it stands in"
         )));

@@ -64,7 +64,11 @@ impl Writable {
         let lowers = lowers(store, layers, &dir.join("empty"))?;
         // The root directory's own mode and owner come from the upper directory.
         let top = std::fs::metadata(&lowers[0]).context("reading", &lowers[0])?;
-        let mode = if layers.is_empty() { 0o755 } else { top.mode() & 0o7777 };
+        let mode = if layers.is_empty() {
+            0o755
+        } else {
+            top.mode() & 0o7777
+        };
         std::fs::set_permissions(&upper, PermissionsExt::from_mode(mode))
             .context("setting the mode of", &upper)?;
         std::os::unix::fs::chown(&upper, Some(top.uid()), Some(top.gid()))

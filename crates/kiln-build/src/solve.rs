@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kiln_dockerfile::Dockerfile;
@@ -86,6 +86,9 @@ pub fn build(
     for w in &plan.warnings {
         progress.event(Event::Warning(w.clone()));
     }
+    progress.event(Event::Planned {
+        steps: count_steps(&plan),
+    });
     let scratch = store.scratch()?;
     let build = Build {
         plan: &plan,
@@ -134,6 +137,17 @@ pub fn build(
     build.image(result)
 }
 
+/// How many steps will be shown.
+fn count_steps(plan: &Plan) -> usize {
+    let needed = plan.stages.iter().zip(&plan.needed).filter(|(_, n)| **n);
+    needed
+        .map(|(stage, _)| {
+            let from = matches!(stage.base, Base::Image { .. });
+            stage.steps.iter().filter(|s| s.op != Op::Config).count() + usize::from(from)
+        })
+        .sum()
+}
+
 impl Build<'_> {
     fn stage(&self, index: usize) {
         let outcome = self.steps(index);
@@ -158,7 +172,10 @@ impl Build<'_> {
         let stage = &self.plan.stages[index];
         let (mut snapshot, mut traces) = match &stage.base {
             Base::Scratch => (self.root_snapshot(Vec::new()), Vec::new()),
-            Base::Image { layers, .. } => (self.root_snapshot(layers.clone()), Vec::new()),
+            Base::Image { name, layers, .. } => {
+                self.show_base(stage, name);
+                (self.root_snapshot(layers.clone()), Vec::new())
+            }
             Base::Stage(i) => {
                 let r = self.wait_for(*i)?;
                 (r.snapshot, r.traces.to_vec())
@@ -183,6 +200,18 @@ impl Build<'_> {
         })
     }
 
+    /// The FROM of an image, which is there already.
+    fn show_base(&self, stage: &StagePlan, name: &str) {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let name = stage.numbered(1, &format!("FROM {name}"));
+        self.progress.event(Event::Started { id, name });
+        self.progress.event(Event::Done {
+            id,
+            cached: true,
+            took: Duration::ZERO,
+        });
+    }
+
     fn root_snapshot(&self, layers: Vec<Digest>) -> Snapshot {
         let mut s = Snapshot {
             layers,
@@ -197,7 +226,11 @@ impl Build<'_> {
             return e;
         }
         let mut e = e.at(&self.options.dockerfile_name, step.span);
-        let around = excerpt(&self.options.dockerfile, &self.options.dockerfile_name, step);
+        let around = excerpt(
+            &self.options.dockerfile,
+            &self.options.dockerfile_name,
+            step,
+        );
         e.detail = Some(match e.detail.take() {
             Some(d) => format!("{d}{around}"),
             None => around,
@@ -375,7 +408,10 @@ impl Work<'_, '_> {
         let platform = self.platform();
         let exclude = op.exclude.join("\n");
         // Layers never change: what a --from names in them is digested once and remembered.
-        let memo = self.from.as_ref().map(|layers| memo_key(op, layers, &exclude));
+        let memo = self
+            .from
+            .as_ref()
+            .map(|layers| memo_key(op, layers, &exclude));
         if let Some(memo) = &memo
             && let Some(record) = self.build.store.cache_get(memo)?
         {
@@ -512,10 +548,13 @@ fn excerpt(source: &[u8], file: &str, step: &Step) -> String {
         if n + 2 < first || n > last + 2 {
             continue;
         }
-        let mark = if (first..=last).contains(&n) { ">>>" } else { "   " };
+        let mark = if (first..=last).contains(&n) {
+            ">>>"
+        } else {
+            "   "
+        };
         out.push_str(&format!("{n:4} | {mark} {line}\n"));
     }
     out.push_str("--------------------\n");
     out
 }
-

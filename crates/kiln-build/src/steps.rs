@@ -83,7 +83,7 @@ pub fn workdir(op: &WorkdirOp, target: &Writable) -> Result<(), BuildError> {
     };
     root.mkdir_all(Path::new(&op.path), 0o755, uid, gid)
         .map(|_| ())
-        .map_err(|e| BuildError::new(format!("cannot make directory {}: {e}", op.path)))
+        .map_err(|e| BuildError::caused(format_args!("cannot make directory {}", op.path), &e))
 }
 
 /// The script of a `#!` heredoc inside the container; it is taken away afterwards.
@@ -184,8 +184,8 @@ pub fn prepare_copy<'a>(
     scratch: &Path,
 ) -> Result<PreparedCopy<'a>, BuildError> {
     let exclude_text = op.exclude.join("\n");
-    let exclude = Ignore::parse(&exclude_text)
-        .map_err(|e| BuildError::new(format!("--exclude: {e}")))?;
+    let exclude =
+        Ignore::parse(&exclude_text).map_err(|e| BuildError::new(format!("--exclude: {e}")))?;
     let tree = match (&op.from, roots.from, roots.context) {
         (CopyFrom::Context, _, Some(c)) => Some(c.tree()),
         (CopyFrom::Context, _, None) => None,
@@ -265,7 +265,9 @@ impl PreparedCopy<'_> {
         for f in &self.found {
             let part = match f {
                 Found::Listed(matches) => {
-                    let root = self.source.ok_or_else(|| BuildError::new("no source root"))?;
+                    let root = self
+                        .source
+                        .ok_or_else(|| BuildError::new("no source root"))?;
                     let from_context = self.op.from == CopyFrom::Context;
                     let cache = context.filter(|_| from_context).map(Context::cache);
                     digest_matches(root, matches, cache, !from_context)?
@@ -308,7 +310,9 @@ impl PreparedCopy<'_> {
         for f in &self.found {
             match f {
                 Found::Listed(matches) => {
-                    let source = self.source.ok_or_else(|| BuildError::new("no source root"))?;
+                    let source = self
+                        .source
+                        .ok_or_else(|| BuildError::new("no source root"))?;
                     for m in matches {
                         self.one(&mut copier, &root, source, m)?;
                     }
@@ -337,7 +341,10 @@ impl PreparedCopy<'_> {
     ) -> Result<(), BuildError> {
         if self.op.add && !m.is_dir() && self.op.unpack != Some(false) {
             let fd = source
-                .open_at(Path::new(&m.path), rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK)
+                .open_at(
+                    Path::new(&m.path),
+                    rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK,
+                )
                 .context("opening", Path::new(&m.path))?;
             if let Some(tar) = open_archive(std::fs::File::from(fd), &m.path)? {
                 return extract(copier, root, &self.op.dest, tar, &m.path);
@@ -352,12 +359,7 @@ impl PreparedCopy<'_> {
         copier.copy(source, m, &self.op.dest)
     }
 
-    fn downloaded(
-        &self,
-        copier: &mut Copier,
-        root: &Root,
-        d: &Download,
-    ) -> Result<(), BuildError> {
+    fn downloaded(&self, copier: &mut Copier, root: &Root, d: &Download) -> Result<(), BuildError> {
         let file = std::fs::File::open(&d.file).context("opening", &d.file)?;
         if self.op.unpack == Some(true)
             && let Some(tar) = open_archive(file, &d.name)?
@@ -393,8 +395,20 @@ pub fn copy_key(
     k.add("content", "", content);
     k.add("dest", "", op.dest.clone());
     k.add("chown", "", op.chown.clone().unwrap_or_default());
-    k.add("chmod", "", op.chmod.map(|m| format!("{m:o}")).unwrap_or_default());
-    k.add("owners", "", if op.from == CopyFrom::Context { "root" } else { "source" });
+    k.add(
+        "chmod",
+        "",
+        op.chmod.map(|m| format!("{m:o}")).unwrap_or_default(),
+    );
+    k.add(
+        "owners",
+        "",
+        if op.from == CopyFrom::Context {
+            "root"
+        } else {
+            "source"
+        },
+    );
     k.add("exclude", "", exclude);
     k.add("parents", "", op.parents.to_string());
     if op.parents {
@@ -425,7 +439,9 @@ fn open_archive(
     let reader = std::io::BufReader::new(file.try_clone().context("opening", Path::new(name))?);
     let mut head = Vec::new();
     let is_tar = match kiln_oci::layer::decompress(Box::new(reader)) {
-        Ok(r) => r.take(512).read_to_end(&mut head).is_ok() && kiln_oci::layer::looks_like_tar(&head),
+        Ok(r) => {
+            r.take(512).read_to_end(&mut head).is_ok() && kiln_oci::layer::looks_like_tar(&head)
+        }
         Err(_) => false,
     };
     if !is_tar {
@@ -457,16 +473,10 @@ fn extract(
     };
     apply(tar, dir.as_fd(), &options)
         .map(|_| ())
-        .map_err(|e| BuildError::new(format!("extracting {name}: {e}")))
+        .map_err(|e| BuildError::caused(format_args!("extracting {name}"), &e))
 }
 
 /// Where one step keeps its files.
 pub fn step_dir(scratch: &Path, id: usize) -> PathBuf {
     scratch.join(format!("step-{id}"))
-}
-
-impl From<std::io::Error> for BuildError {
-    fn from(e: std::io::Error) -> Self {
-        BuildError::new(e.to_string())
-    }
 }

@@ -58,7 +58,10 @@ fn groups(text: &str) -> Vec<(String, u32, Vec<String>)> {
             Some((
                 f.first()?.to_string(),
                 f.get(2)?.parse().ok()?,
-                members.filter(|m| !m.is_empty()).map(String::from).collect(),
+                members
+                    .filter(|m| !m.is_empty())
+                    .map(String::from)
+                    .collect(),
             ))
         })
         .collect()
@@ -70,7 +73,9 @@ fn group_id(root: &Root, group: &str) -> Result<u32, BuildError> {
         return Ok(*gid);
     }
     group.parse().map_err(|_| {
-        BuildError::new(format!("unable to find group {group}: no matching entries in group file"))
+        BuildError::new(format!(
+            "unable to find group {group}: no matching entries in group file"
+        ))
     })
 }
 
@@ -83,9 +88,7 @@ pub fn process_user(root: &Root, spec: &str) -> Result<User, BuildError> {
     let name = if name.is_empty() { "0" } else { name };
     let all = accounts(&read(root, "etc/passwd")?);
     let number: Option<u32> = name.parse().ok();
-    let found = all
-        .iter()
-        .find(|a| a.name == name || number == Some(a.uid));
+    let found = all.iter().find(|a| a.name == name || number == Some(a.uid));
     let mut user = match (found, number) {
         (Some(a), _) => User {
             uid: a.uid,
@@ -130,7 +133,9 @@ pub fn owner(root: &Root, spec: &str) -> Result<(u32, u32), BuildError> {
         Err(_) => {
             let all = accounts(&read(root, "etc/passwd")?);
             let a = all.iter().find(|a| a.name == name).ok_or_else(|| {
-                BuildError::new(format!("--chown={spec}: unable to find user {name} in the image"))
+                BuildError::new(format!(
+                    "--chown={spec}: unable to find user {name} in the image"
+                ))
             })?;
             (a.uid, a.gid)
         }

@@ -6,12 +6,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use crate::full_disk_hint;
 use kiln_build::fetch::{download, git_checkout, parse_git};
 use kiln_build::options::BuildOptions;
 use kiln_build::{BuildError, Built, Context, Progress};
 use kiln_dockerfile::ParseError;
 use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply, decompress, looks_like_tar};
-use kiln_oci::{Platform, Reference};
+use kiln_oci::{OciError, Platform, Reference};
 use kiln_runtime::{Cancel, Network};
 use kiln_store::{Scratch, Store};
 use kiln_tree::Root;
@@ -67,15 +68,26 @@ pub fn build(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Built, BuildError> {
+    inner(store, request, stdin, progress, cancel).map_err(|e| full_disk_hint(store, e))
+}
+
+fn inner(
+    store: &Store,
+    request: &Request,
+    stdin: &mut dyn Read,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Built, BuildError> {
     let sources = sources(store, request, stdin)?;
-    let parsed = kiln_dockerfile::parse(&sources.dockerfile)
-        .map_err(|e| located(e, &sources.name))?;
+    let parsed =
+        kiln_dockerfile::parse(&sources.dockerfile).map_err(|e| located(e, &sources.name))?;
     let mut build_args = request.build_args.clone();
     let from_arg = build_args
         .remove("SOURCE_DATE_EPOCH")
         .map(|t| {
-            t.parse::<i64>()
-                .map_err(|_| BuildError::new(format!("SOURCE_DATE_EPOCH={t}: not a number of seconds")))
+            t.parse::<i64>().map_err(|_| {
+                BuildError::new(format!("SOURCE_DATE_EPOCH={t}: not a number of seconds"))
+            })
         })
         .transpose()?;
     let options = BuildOptions {
@@ -117,11 +129,7 @@ fn located(e: ParseError, name: &str) -> BuildError {
     error
 }
 
-fn sources(
-    store: &Store,
-    request: &Request,
-    stdin: &mut dyn Read,
-) -> Result<Sources, BuildError> {
+fn sources(store: &Store, request: &Request, stdin: &mut dyn Read) -> Result<Sources, BuildError> {
     let context = request.context.as_str();
     if context == "-" {
         if request.file.as_deref() == Some("-") {
@@ -129,7 +137,11 @@ fn sources(
                 "invalid argument: can't use stdin for both build context and dockerfile",
             ));
         }
-        return archive_or_file(store, request, &mut BufReader::with_capacity(1 << 16, stdin));
+        return archive_or_file(
+            store,
+            request,
+            &mut BufReader::with_capacity(1 << 16, stdin),
+        );
     }
     let is_dir = Path::new(context).is_dir();
     if !is_dir && let Some(git) = parse_git(context) {
@@ -146,8 +158,8 @@ fn sources(
     directory(store, request, Path::new(context), stdin)
 }
 
-fn io(what: &str, path: &Path, e: impl std::fmt::Display) -> BuildError {
-    BuildError::new(format!("{what} {}: {e}", path.display()))
+fn io(what: &str, path: &Path, e: impl std::error::Error + 'static) -> BuildError {
+    BuildError::caused(format_args!("{what} {}", path.display()), &e)
 }
 
 /// A tar is the context; anything else is a Dockerfile without one.
@@ -159,7 +171,11 @@ fn archive_or_file(
     let bad = |e: std::io::Error| BuildError::new(format!("reading the build context: {e}"));
     let mut reader: Box<dyn Read + '_> = decompress(Box::new(input)).map_err(bad)?;
     let mut head = Vec::new();
-    reader.by_ref().take(512).read_to_end(&mut head).map_err(bad)?;
+    reader
+        .by_ref()
+        .take(512)
+        .read_to_end(&mut head)
+        .map_err(bad)?;
     if !looks_like_tar(&head) {
         reader
             .take(MAX_DOCKERFILE)
@@ -190,8 +206,13 @@ fn archive_or_file(
         ids: Ids::Own,
     };
     let whole = std::io::Cursor::new(head).chain(reader);
-    apply(whole, fd.as_fd(), &options)
-        .map_err(|e| BuildError::new(format!("the build context is a broken archive: {e}")))?;
+    apply(whole, fd.as_fd(), &options).map_err(|e| {
+        let what = match e {
+            OciError::Io { .. } => "the build context",
+            _ => "the build context can't be unpacked",
+        };
+        BuildError::caused(what, &e)
+    })?;
     unpacked(store, request, &dir, scratch)
 }
 
@@ -203,7 +224,10 @@ fn unpacked(
     scratch: Scratch,
 ) -> Result<Sources, BuildError> {
     let root = Root::open(dir).map_err(|e| io("opening", dir, e))?;
-    let name = request.file.clone().unwrap_or_else(|| "Dockerfile".to_owned());
+    let name = request
+        .file
+        .clone()
+        .unwrap_or_else(|| "Dockerfile".to_owned());
     let read = |name: &str| -> Result<Option<Vec<u8>>, BuildError> {
         match root.open_at(Path::new(name), OFlags::RDONLY | OFlags::NONBLOCK) {
             Ok(fd) => {

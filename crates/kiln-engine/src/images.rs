@@ -44,7 +44,11 @@ pub fn list(store: &Store, filter: Option<&str>) -> Result<Vec<ImageRow>, BuildE
                     && w.tag().is_none_or(|t| r.tag() == Some(t))
             }
         };
-        rows.extend(own.into_iter().filter(|r| hit(r)).map(|r| row(&image, Some(r))));
+        rows.extend(
+            own.into_iter()
+                .filter(|r| hit(r))
+                .map(|r| row(&image, Some(r))),
+        );
     }
     Ok(rows)
 }
@@ -127,7 +131,11 @@ pub fn history(store: &Store, name: &str) -> Result<Vec<HistoryRow>, BuildError>
 /// What `inspect` shows of an image, docker's fields.
 pub fn inspect(store: &Store, name: &str) -> Result<Value, BuildError> {
     let (record, config) = find(store, name)?;
-    let mut tags: Vec<String> = store.tags_of(&record.id)?.iter().map(Reference::familiar).collect();
+    let mut tags: Vec<String> = store
+        .tags_of(&record.id)?
+        .iter()
+        .map(Reference::familiar)
+        .collect();
     tags.sort();
     let comment = config.history.last().and_then(|h| h.comment.clone());
     let document: Value = serde_json::from_slice(&record.config_json)

@@ -25,6 +25,14 @@ pub fn import<'r>(
     tar: Box<dyn BufRead + 'r>,
     what: &Import,
 ) -> Result<Digest, BuildError> {
+    inner(store, tar, what).map_err(|e| crate::full_disk_hint(store, e))
+}
+
+fn inner<'r>(
+    store: &Store,
+    tar: Box<dyn BufRead + 'r>,
+    what: &Import,
+) -> Result<Digest, BuildError> {
     let _hold = store.hold()?;
     let scratch = store.scratch()?;
     let dir = scratch.path().join("layer");
@@ -36,11 +44,13 @@ pub fn import<'r>(
         limits: Limits::default(),
         ids: Ids::Keep,
     };
-    let reader = decompress(tar).map_err(|e| BuildError::new(format!("reading the archive: {e}")))?;
+    let reader =
+        decompress(tar).map_err(|e| BuildError::new(format!("reading the archive: {e}")))?;
     let applied = apply(reader, fd.as_fd(), &options)?;
     if applied.entries == 0 {
-        return Err(BuildError::new("the archive holds no files")
-            .hint("give a tar of a root file system"));
+        return Err(
+            BuildError::new("the archive holds no files").hint("give a tar of a root file system")
+        );
     }
     let written = write_dir(fd.as_fd(), std::io::sink())?;
     let now = jiff::Timestamp::now().to_string();

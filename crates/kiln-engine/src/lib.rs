@@ -8,3 +8,14 @@ pub mod import;
 pub mod save;
 
 pub use kiln_build::BuildError;
+
+/// Says which disk is full: paths in messages are those of the image, not of the store.
+fn full_disk_hint(store: &kiln_store::Store, e: BuildError) -> BuildError {
+    if !e.disk_full {
+        return e;
+    }
+    let root = store.root().display();
+    e.hint(format!(
+        "no space left on the file system of {root}; free some space or remove unused images"
+    ))
+}

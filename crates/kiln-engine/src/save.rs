@@ -26,7 +26,12 @@ pub fn save(store: &Store, names: &[String], out: impl Write) -> Result<(), Buil
             .filter(|r| tags.iter().any(|t| t.canonical() == r.canonical()));
         match images.iter_mut().find(|(id, ..)| *id == record.id) {
             Some((.., known)) => known.extend(own),
-            None => images.push((record.id, record.config_json, config, own.into_iter().collect())),
+            None => images.push((
+                record.id,
+                record.config_json,
+                config,
+                own.into_iter().collect(),
+            )),
         }
     }
     let list = images

@@ -46,7 +46,11 @@ pub fn write_docker_archive(images: &[ArchiveImage<'_>], out: impl Write) -> Res
     let mut tar = Builder::new(out);
     let manifests: Vec<Manifest> = images.iter().map(manifest).collect();
     let json = serde_json::to_vec(&manifests).map_err(io::Error::from);
-    member(&mut tar, "manifest.json", &json.map_err(OciError::io("writing"))?)?;
+    member(
+        &mut tar,
+        "manifest.json",
+        &json.map_err(OciError::io("writing the archive"))?,
+    )?;
     let mut written: Vec<String> = Vec::new();
     let mut new = |name: &String| {
         let fresh = !written.contains(name);
@@ -67,8 +71,10 @@ pub fn write_docker_archive(images: &[ArchiveImage<'_>], out: impl Write) -> Res
             }
         }
     }
-    let mut out = tar.into_inner().map_err(OciError::io("writing"))?;
-    out.flush().map_err(OciError::io("writing"))
+    let mut out = tar
+        .into_inner()
+        .map_err(OciError::io("writing the archive"))?;
+    out.flush().map_err(OciError::io("writing the archive"))
 }
 
 fn manifest(image: &ArchiveImage<'_>) -> Manifest {

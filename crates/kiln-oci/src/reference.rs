@@ -27,9 +27,12 @@ impl Reference {
             why,
         };
         let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest.parse().map_err(|_| {
-                bad("what follows @ must be sha256: and 64 lower-case hexadecimal digits")
-            })?)),
+            Some((rest, digest)) => (
+                rest,
+                Some(digest.parse().map_err(|_| {
+                    bad("what follows @ must be sha256: and 64 lower-case hexadecimal digits")
+                })?),
+            ),
             None => (text, None),
         };
         // A colon before the last slash belongs to the registry's port.
@@ -160,7 +163,9 @@ fn is_hex64(text: &str) -> bool {
 
 /// Whether the part before the first slash is a registry rather than a user's name.
 fn is_registry(first: &str) -> bool {
-    first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase())
+    first.contains(['.', ':'])
+        || first == "localhost"
+        || first.bytes().any(|b| b.is_ascii_uppercase())
 }
 
 fn is_host(text: &str) -> bool {
@@ -178,7 +183,9 @@ fn is_host(text: &str) -> bool {
         !label.is_empty()
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
     })
 }
 
@@ -218,10 +225,18 @@ mod tests {
             ("docker.io/library/a", "a", "docker.io/library/a"),
             ("index.docker.io/a/b", "a/b", "docker.io/a/b"),
             ("localhost/a", "localhost/a", "localhost/a"),
-            ("localhost:5000/a/b:t", "localhost:5000/a/b:t", "localhost:5000/a/b:t"),
+            (
+                "localhost:5000/a/b:t",
+                "localhost:5000/a/b:t",
+                "localhost:5000/a/b:t",
+            ),
             ("[::1]:5000/a", "[::1]:5000/a", "[::1]:5000/a"),
             ("ghcr.io/A-b", "", ""),
-            ("quay.io/a__b/c-d.e", "quay.io/a__b/c-d.e", "quay.io/a__b/c-d.e"),
+            (
+                "quay.io/a__b/c-d.e",
+                "quay.io/a__b/c-d.e",
+                "quay.io/a__b/c-d.e",
+            ),
         ] {
             match Reference::parse(text) {
                 Ok(r) => {
@@ -242,8 +257,25 @@ mod tests {
     fn refused() {
         let long = "a/".repeat(130) + "a";
         for bad in [
-            "", ":", "a:", "a:-x", "A", "a//b", "/a", "a/", "a..b", "a___b", "_a", "a@sha256:1",
-            "a b", "../a", "a:x/y:z", "http://a/b", "-a/b", "a.b-/c", &long,
+            "",
+            ":",
+            "a:",
+            "a:-x",
+            "A",
+            "a//b",
+            "/a",
+            "a/",
+            "a..b",
+            "a___b",
+            "_a",
+            "a@sha256:1",
+            "a b",
+            "../a",
+            "a:x/y:z",
+            "http://a/b",
+            "-a/b",
+            "a.b-/c",
+            &long,
             &"a".repeat(64).replace('a', "f"),
         ] {
             assert!(Reference::parse(bad).is_err(), "{bad:?}");

@@ -12,7 +12,7 @@ use kiln_runtime::{Cancel, Network};
 use kiln_store::Store;
 
 use crate::args::{BuildArgs, ProgressMode};
-use crate::progress::Screen;
+use crate::progress::screen;
 use crate::transfer::write_file;
 
 /// One `--output`.
@@ -31,9 +31,13 @@ pub fn run(store: &Store, mut a: BuildArgs) -> Result<()> {
         .iter()
         .map(|o| parse_output(o, &mut tags))
         .collect::<Result<Vec<_>>>()?;
-    let mode = if a.quiet { ProgressMode::Quiet } else { a.progress };
+    let mode = if a.quiet {
+        ProgressMode::Quiet
+    } else {
+        a.progress
+    };
     let request = request(&a, &tags)?;
-    let screen = <dyn Screen>::new(mode);
+    let screen = screen(mode);
     let cancel = Cancel::new();
     watch_signals(&cancel)?;
     let mut stdin = std::io::stdin();
@@ -125,7 +129,9 @@ fn request(a: &BuildArgs, tags: &[String]) -> Result<Request> {
         tags: tags
             .iter()
             .map(|t| {
-                Reference::parse(t).map_err(|e| anyhow::anyhow!("invalid argument {t:?} for \"-t, --tag\" flag: {e}"))
+                Reference::parse(t).map_err(|e| {
+                    anyhow::anyhow!("invalid argument {t:?} for \"-t, --tag\" flag: {e}")
+                })
             })
             .collect::<Result<_>>()?,
         target: a.target.clone().filter(|t| !t.is_empty()),
@@ -150,7 +156,11 @@ fn request(a: &BuildArgs, tags: &[String]) -> Result<Request> {
             "none" => Network::None,
             other => bail!("--network={other}: expected default, host or none"),
         },
-        add_hosts: a.add_host.iter().map(|h| parse_host(h)).collect::<Result<_>>()?,
+        add_hosts: a
+            .add_host
+            .iter()
+            .map(|h| parse_host(h))
+            .collect::<Result<_>>()?,
         source_date_epoch: epoch,
     })
 }
@@ -193,7 +203,9 @@ fn parse_output(text: &str, tags: &mut Vec<String>) -> Result<Output> {
         (Some("local"), None) => bail!("--output type=local needs dest=DIRECTORY"),
         (Some("tar"), p) => Ok(Output::Tar(p)),
         (Some("docker"), p) => Ok(Output::Docker(p)),
-        (Some(other), _) => bail!("--output type={other} is not supported (local, tar, docker, image are)"),
+        (Some(other), _) => {
+            bail!("--output type={other} is not supported (local, tar, docker, image are)")
+        }
         (None, _) => bail!("--output: type is required"),
     }
 }
@@ -201,8 +213,8 @@ fn parse_output(text: &str, tags: &mut Vec<String>) -> Result<Output> {
 /// The first Ctrl-C (or TERM) cancels the build, which then cleans up; a second one ends at once.
 fn watch_signals(cancel: &Cancel) -> Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
-        .context("watching for signals")?;
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("watching for signals")?;
     let cancel = cancel.clone();
     std::thread::spawn(move || {
         for (n, _) in signals.forever().enumerate() {

@@ -48,7 +48,11 @@ pub fn print_rows(
             .collect();
         lines.push(render(&template, Value::Map(map))?);
     }
-    if table { print_table(&lines) } else { print_lines(&lines) }
+    if table {
+        print_table(&lines)
+    } else {
+        print_lines(&lines)
+    }
 }
 
 /// Prints one JSON document through a template.
@@ -130,9 +134,7 @@ fn from_json(v: &Json) -> Value {
         },
         Json::String(s) => Value::from(s.clone()),
         Json::Array(a) => Value::Array(a.iter().map(from_json).collect()),
-        Json::Object(o) => {
-            Value::Map(o.iter().map(|(k, v)| (k.clone(), from_json(v))).collect())
-        }
+        Json::Object(o) => Value::Map(o.iter().map(|(k, v)| (k.clone(), from_json(v))).collect()),
     }
 }
 

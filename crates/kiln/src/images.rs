@@ -107,10 +107,24 @@ pub fn history(store: &Store, a: &HistoryArgs) -> Result<()> {
         .map(|r| {
             HashMap::from([
                 ("ID", id(r)),
-                ("CreatedSince", if a.human { ago(&r.created) } else { r.created.clone() }),
+                (
+                    "CreatedSince",
+                    if a.human {
+                        ago(&r.created)
+                    } else {
+                        r.created.clone()
+                    },
+                ),
                 ("CreatedAt", r.created.clone()),
                 ("CreatedBy", shorten(&r.created_by, a.no_trunc)),
-                ("Size", if a.human { human_size(r.size) } else { r.size.to_string() }),
+                (
+                    "Size",
+                    if a.human {
+                        human_size(r.size)
+                    } else {
+                        r.size.to_string()
+                    },
+                ),
                 ("Comment", r.comment.clone()),
             ])
         })

@@ -68,9 +68,9 @@ pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>)
         let file = File::create(&temporary)
             .with_context(|| format!("creating {}", temporary.display()))?;
         let mut out = BufWriter::with_capacity(1 << 17, file);
-        write(&mut out)?;
-        out.flush()
-            .with_context(|| format!("writing {}", path.display()))?;
+        let failed = || format!("writing {}", path.display());
+        write(&mut out).with_context(failed)?;
+        out.flush().with_context(failed)?;
         std::fs::rename(&temporary, path).with_context(|| format!("creating {}", path.display()))
     })();
     if result.is_err() {

@@ -57,7 +57,13 @@ pub fn looks_like_tar(head: &[u8]) -> bool {
         .iter()
         .enumerate()
         // The checksum's own field counts as blanks.
-        .map(|(n, b)| if (148..156).contains(&n) { 32 } else { u32::from(*b) })
+        .map(|(n, b)| {
+            if (148..156).contains(&n) {
+                32
+            } else {
+                u32::from(*b)
+            }
+        })
         .sum();
     // A block of zeros is the end of an archive.
     sum == wanted && block.iter().any(|b| *b != 0)

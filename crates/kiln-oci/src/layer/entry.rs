@@ -80,16 +80,15 @@ impl<'o> Unpacker<'o> {
         }
         let head = self.head(entry)?;
         let shown = head.path.display().to_string();
-        self.place(entry, kind, head)
-            .map_err(|e| match e {
-                Failure::Io(source) => OciError::Io {
-                    what: format!("unpacking {shown:?}"),
-                    source,
-                },
-                Failure::Read(e) => OciError::Tar(e),
-                Failure::Bad(why) => OciError::Entry { name: shown, why },
-                Failure::Limit(why) => OciError::Limit(why),
-            })
+        self.place(entry, kind, head).map_err(|e| match e {
+            Failure::Io(source) => OciError::Io {
+                what: format!("unpacking {shown:?}"),
+                source,
+            },
+            Failure::Read(e) => OciError::Tar(e),
+            Failure::Bad(why) => OciError::Entry { name: shown, why },
+            Failure::Limit(why) => OciError::Limit(why),
+        })
     }
 
     fn head<R: Read>(&self, entry: &mut tar::Entry<'_, R>) -> Result<Head, OciError> {
@@ -128,22 +127,30 @@ impl<'o> Unpacker<'o> {
             }
         }
         let header = entry.header();
-        let number = |n: io::Result<u64>| n.map_err(OciError::Tar);
+        let old = header.as_old();
+        let number = |field: &[u8], n: io::Result<u64>| match n {
+            // Some writers leave fields empty, which other readers take for zero.
+            Err(_) if field.iter().all(|b| matches!(b, 0 | b' ')) => Ok(0),
+            other => other.map_err(OciError::Tar),
+        };
         let id = |n: u64| u32::try_from(n).map_err(|_| bad("the owner's number is out of range"));
         let owner = match self.options.ids {
             Ids::Own => None,
-            Ids::Keep => Some((id(number(header.uid())?)?, id(number(header.gid())?)?)),
+            Ids::Keep => Some((
+                id(number(&old.uid, header.uid())?)?,
+                id(number(&old.gid, header.gid())?)?,
+            )),
         };
         let mtime = match precise {
             Some(time) => time,
             None => Timespec {
-                tv_sec: i64::try_from(number(header.mtime())?).unwrap_or(i64::MAX),
+                tv_sec: i64::try_from(number(&old.mtime, header.mtime())?).unwrap_or(i64::MAX),
                 tv_nsec: 0,
             },
         };
         Ok(Head {
             path,
-            mode: header.mode().map_err(OciError::Tar)? & 0o7777,
+            mode: number(&old.mode, header.mode().map(u64::from))? as u32 & 0o7777,
             owner,
             times: Timestamps {
                 last_access: mtime,
@@ -266,7 +273,9 @@ impl<'o> Unpacker<'o> {
     ) -> Result<(), Failure> {
         let most = self.options.limits.bytes;
         if entry.size() > most - self.done.bytes {
-            return Err(Failure::Limit(format!("its files are larger than {most} bytes")));
+            return Err(Failure::Limit(format!(
+                "its files are larger than {most} bytes"
+            )));
         }
         self.done.bytes += entry.size();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
@@ -430,7 +439,11 @@ fn parse_time(value: &[u8]) -> Option<Timespec> {
     let text = std::str::from_utf8(value).ok()?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let mut seconds: i64 = whole.parse().ok()?;
-    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let digits: String = fraction
+        .chars()
+        .chain("000000000".chars())
+        .take(9)
+        .collect();
     let mut nanos: i64 = digits.parse().ok()?;
     if whole.starts_with('-') && nanos > 0 {
         seconds = seconds.checked_sub(1)?;

@@ -28,7 +28,10 @@ const PAX_XATTR: &str = "SCHILY.xattr.";
 
 /// Whether an extended attribute is part of an image.
 fn carried(name: &[u8]) -> bool {
-    name != b"security.selinux" && !OVERLAY_XATTRS.iter().any(|p| name.starts_with(p.as_bytes()))
+    name != b"security.selinux"
+        && !OVERLAY_XATTRS
+            .iter()
+            .any(|p| name.starts_with(p.as_bytes()))
 }
 
 #[cfg(test)]

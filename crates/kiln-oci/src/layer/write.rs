@@ -25,7 +25,8 @@ const BUFFER: usize = 256 * 1024;
 pub struct Written {
     /// The digest of the tar.
     pub diff_id: Digest,
-    /// The bytes of regular files, each of several hard links counted once.
+    /// The bytes of files and of links' targets, each of several hard links counted once: what
+    /// docker calls the size.
     pub size: u64,
     /// The bytes of the tar.
     pub tar_size: u64,
@@ -50,8 +51,13 @@ pub fn write_dir(dir: BorrowedFd<'_>, out: impl Write) -> Result<Written, OciErr
     let mut path = Vec::new();
     writer.directory(dir, &mut path)?;
     let (size, entries) = (writer.size, writer.entries);
-    let mut tee = writer.tar.into_inner().map_err(OciError::io("writing"))?;
-    tee.out.flush().map_err(OciError::io("writing"))?;
+    let mut tee = writer
+        .tar
+        .into_inner()
+        .map_err(OciError::io("writing the archive"))?;
+    tee.out
+        .flush()
+        .map_err(OciError::io("writing the archive"))?;
     Ok(Written {
         diff_id: tee.hash.finish(),
         size,
@@ -153,7 +159,9 @@ impl<W: Write> Writer<W> {
             }
             Kind::Symlink => {
                 let target = readlinkat(dir, name, Vec::new()).map_err(io::Error::from);
-                entry.link_to(target.map_err(reading(path))?.as_bytes());
+                let target = target.map_err(reading(path))?;
+                self.size += target.as_bytes().len() as u64;
+                entry.link_to(target.as_bytes());
             }
             Kind::Char | Kind::Block => {
                 let (major, minor) = meta.rdev;
@@ -182,7 +190,7 @@ impl<W: Write> Writer<W> {
         self.tar
             .append_pax_extensions(records.map(|(k, v)| (k.as_str(), v.as_slice())))
             .and_then(|()| self.tar.get_mut().write_all(entry.header.as_bytes()))
-            .map_err(OciError::io("writing"))?;
+            .map_err(OciError::io("writing the archive"))?;
         self.entries += 1;
         Ok(())
     }
@@ -212,14 +220,14 @@ impl<W: Write> Writer<W> {
             self.tar
                 .get_mut()
                 .write_all(&self.buffer[..n])
-                .map_err(OciError::io("writing"))?;
+                .map_err(OciError::io("writing the archive"))?;
         }
         let padding = (512 - size % 512) % 512;
         let zeros = [0; 512];
         self.tar
             .get_mut()
             .write_all(&zeros[..padding as usize])
-            .map_err(OciError::io("writing"))
+            .map_err(OciError::io("writing the archive"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The build context: a directory, its ignore file, and the memory of its files' digests.
 
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -74,7 +75,7 @@ pub fn digest_matches(
     for m in matches {
         text(m.name.as_bytes());
         for e in &m.entries {
-            text(e.below.as_bytes());
+            text(e.below.as_os_str().as_bytes());
             let kind = match e.meta.kind {
                 Kind::File => 'f',
                 Kind::Dir => 'd',
@@ -110,7 +111,7 @@ fn file_digest(
         return Ok(d);
     }
     let began = SystemTime::now();
-    let path = Path::new(&entry.path);
+    let path = entry.path.as_path();
     let fd = root
         .open_at(path, OFlags::RDONLY | OFlags::NONBLOCK)
         .context("opening", path)?;

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use kiln_tree::{Kind, Meta, Root};
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
+use kiln_tree::{Kind, Meta, Root, meta_at, set_owner};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
 
 use crate::error::BuildError;
 use crate::listing::{Entry, Match};
@@ -36,11 +38,13 @@ pub struct Copier<'a> {
     look: Look,
     /// Owner of directories that must be made on the way.
     parent_owner: (u32, u32),
-    links: HashMap<(u64, u64), String>,
+    links: HashMap<(u64, u64), PathBuf>,
+    /// The directory of the last file, since the next is most likely there too.
+    last: Option<(PathBuf, Rc<OwnedFd>)>,
 }
 
-fn failed(what: &str, path: &str, e: impl std::error::Error + 'static) -> BuildError {
-    BuildError::caused(format_args!("{what} {path}"), &e)
+fn failed(what: &str, path: &Path, e: impl std::error::Error + 'static) -> BuildError {
+    BuildError::caused(format_args!("{what} {}", path.display()), &e)
 }
 
 impl<'a> Copier<'a> {
@@ -51,29 +55,34 @@ impl<'a> Copier<'a> {
             look,
             parent_owner: look.owner.unwrap_or((0, 0)),
             links: HashMap::new(),
+            last: None,
         }
     }
 
     /// Makes a directory and its parents, 0755 and with the copy's owner.
-    pub fn directory(&self, path: &str) -> Result<OwnedFd, BuildError> {
+    pub fn directory(&self, path: &Path) -> Result<OwnedFd, BuildError> {
         let (uid, gid) = self.parent_owner;
-        self.target
-            .mkdir_all(Path::new(path), 0o755, uid, gid)
-            .map(|(fd, _)| fd)
-            .map_err(|e| failed("creating directory", path, e))
+        match self.target.mkdir_all(path, 0o755, uid, gid) {
+            Ok((fd, _)) => Ok(fd),
+            Err(e) => Err(match self.target.metadata(path) {
+                Ok(m) if m.kind != Kind::Dir => not_a_directory(path),
+                _ => failed("creating directory", path, e),
+            }),
+        }
     }
 
     /// The path a file called `name` gets when copied to `dest`.
-    pub fn file_path(&self, dest: &str, name: &str) -> String {
+    pub fn file_path(&self, dest: &str, name: &OsStr) -> PathBuf {
+        let path = Path::new(dest);
         let is_dir = dest.ends_with('/')
             || self
                 .target
-                .metadata(Path::new(dest))
+                .metadata(path)
                 .is_ok_and(|m| m.kind == Kind::Dir);
         if is_dir {
-            format!("{}/{name}", dest.trim_end_matches('/'))
+            path.join(name)
         } else {
-            dest.to_owned()
+            path.to_owned()
         }
     }
 
@@ -84,23 +93,19 @@ impl<'a> Copier<'a> {
         };
         if !m.is_dir() {
             let path = self.file_path(dest, &m.name);
+            // A link at the destination of a named file is followed, as docker does.
+            let path = match self.target.symlink_metadata(&path) {
+                Ok(m) if m.kind == Kind::Symlink => self.resolved(path),
+                _ => path,
+            };
             return self.file_at(source, first, &path);
         }
-        let base = dest.trim_end_matches('/');
-        let (uid, gid) = self.parent_owner;
-        let path = if base.is_empty() { "/" } else { base };
+        let base = Path::new(dest);
         // The directory itself, if it must be made, is like any made on the way.
-        self.target
-            .mkdir_all(Path::new(path), 0o755, uid, gid)
-            .map_err(|e| match self.target.metadata(Path::new(path)) {
-                Ok(m) if m.kind != Kind::Dir => {
-                    BuildError::new(format!("cannot copy to non-directory: {path}"))
-                }
-                _ => failed("creating directory", path, e),
-            })?;
+        self.directory(base)?;
         let mut times = Vec::new();
         for entry in below {
-            let to = format!("{base}/{}", entry.below);
+            let to = base.join(&entry.below);
             if entry.meta.kind == Kind::Dir {
                 self.subdirectory(entry, &to)?;
                 times.push((to, entry.meta.mtime));
@@ -114,145 +119,130 @@ impl<'a> Copier<'a> {
         Ok(())
     }
 
-    fn subdirectory(&self, entry: &Entry, to: &str) -> Result<(), BuildError> {
+    fn subdirectory(&mut self, entry: &Entry, to: &Path) -> Result<(), BuildError> {
         let (dir, name) = self.parent(to)?;
-        let there = kiln_tree::meta_at(dir.as_fd(), &name).ok();
-        match there.map(|m| m.kind) {
+        match meta_at(dir.as_fd(), &name).ok().map(|m| m.kind) {
             None => rustix::fs::mkdirat(&dir, &name, Mode::from_raw_mode(0o755))
                 .map_err(|e| failed("creating directory", to, e))?,
             Some(Kind::Dir) => {}
-            Some(Kind::Symlink)
-                if self
-                    .target
-                    .metadata(Path::new(to))
-                    .is_ok_and(|m| m.kind == Kind::Dir) =>
-            {
+            Some(Kind::Symlink) if self.target.metadata(to).is_ok_and(|m| m.kind == Kind::Dir) => {
                 return Ok(());
             }
-            Some(_) => {
-                return Err(BuildError::new(format!(
-                    "cannot copy to non-directory: {to}"
-                )));
-            }
+            Some(_) => return Err(not_a_directory(to)),
         }
-        let fd = open_at(dir.as_fd(), &name, OFlags::RDONLY | OFlags::DIRECTORY)
-            .map_err(|e| failed("opening directory", to, e))?;
-        self.dress_dir(fd.as_fd(), &entry.meta, to)
+        self.dress(dir.as_fd(), &name, &entry.meta, to)
     }
 
-    fn dress_dir(&self, fd: BorrowedFd, meta: &Meta, path: &str) -> Result<(), BuildError> {
-        let (uid, gid) = self.look.owner_of(meta);
-        rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
-            .map_err(|e| failed("setting the owner of", path, e))?;
-        rustix::fs::fchmod(fd, self.look.mode_of(meta))
-            .map_err(|e| failed("setting the mode of", path, e))
-    }
-
-    fn touch(&self, path: &str, mtime: (i64, u32)) -> Result<(), BuildError> {
+    fn touch(&self, path: &Path, mtime: (i64, u32)) -> Result<(), BuildError> {
         let fd = self
             .target
-            .open_dir(Path::new(path))
+            .open_dir(path)
             .map_err(|e| failed("opening directory", path, e))?;
         rustix::fs::futimens(&fd, &times(mtime)).map_err(|e| failed("setting times of", path, e))
     }
 
-    fn parent(&self, path: &str) -> Result<(OwnedFd, OsString), BuildError> {
-        let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let dir = if dir.is_empty() { "/" } else { dir };
-        Ok((self.directory(dir)?, name.into()))
+    /// The directory a path is in, made if absent, and its last component.
+    fn parent(&mut self, path: &Path) -> Result<(Rc<OwnedFd>, OsString), BuildError> {
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        let name = path.file_name().unwrap_or_default().to_owned();
+        if let Some((known, fd)) = &self.last
+            && known == dir
+        {
+            return Ok((Rc::clone(fd), name));
+        }
+        let fd = Rc::new(self.directory(dir)?);
+        self.last = Some((dir.to_owned(), Rc::clone(&fd)));
+        Ok((fd, name))
+    }
+
+    /// Takes away what is at the place of a file.
+    fn clear(&self, dir: BorrowedFd, name: &OsStr, path: &Path) -> Result<(), BuildError> {
+        match meta_at(dir, name) {
+            Err(_) => Ok(()),
+            Ok(m) if m.kind == Kind::Dir => Err(BuildError::new(format!(
+                "cannot replace to directory {} with file",
+                path.display()
+            ))),
+            Ok(_) => rustix::fs::unlinkat(dir, name, AtFlags::empty())
+                .map_err(|e| failed("replacing", path, e)),
+        }
     }
 
     /// Copies one entry that is no directory to exactly `path`, replacing what is there.
-    fn file_at(&mut self, source: &Root, entry: &Entry, path: &str) -> Result<(), BuildError> {
-        // A link at the destination of a named file is followed, as docker does.
-        let path = match (
-            entry.below.is_empty(),
-            self.target.symlink_metadata(Path::new(path)),
-        ) {
-            (true, Ok(m)) if m.kind == Kind::Symlink => self.resolved(path),
-            _ => path.to_owned(),
-        };
-        let (dir, name) = self.parent(&path)?;
+    fn file_at(&mut self, source: &Root, entry: &Entry, path: &Path) -> Result<(), BuildError> {
+        let (dir, name) = self.parent(path)?;
         let dir = dir.as_fd();
-        if let Ok(m) = kiln_tree::meta_at(dir, &name) {
-            if m.kind == Kind::Dir {
-                return Err(BuildError::new(format!(
-                    "cannot replace to directory {path} with file"
-                )));
-            }
-            rustix::fs::unlinkat(dir, &name, AtFlags::empty())
-                .map_err(|e| failed("replacing", &path, e))?;
-        }
+        self.clear(dir, &name, path)?;
         let meta = &entry.meta;
         if meta.nlink > 1 {
             let id = (meta.dev, meta.ino);
-            match self.links.get(&id) {
-                Some(first) => return self.hard_link(first, dir, &name, &path),
-                None => {
-                    self.links.insert(id, path.clone());
-                }
+            if let Some(first) = self.links.get(&id) {
+                return self.hard_link(&first.clone(), dir, &name, path);
             }
+            self.links.insert(id, path.to_owned());
         }
+        let mode = self.look.mode_of(meta);
+        let device = |kind| {
+            let number = rustix::fs::makedev(meta.rdev.0, meta.rdev.1);
+            rustix::fs::mknodat(dir, &name, kind, mode, number)
+                .map_err(|e| failed("creating", path, e))
+        };
         match meta.kind {
-            Kind::File => self.regular(source, entry, dir, &name, &path)?,
+            Kind::File => self.regular(source, entry, dir, &name, path)?,
             Kind::Symlink => {
                 let target = entry.link.as_deref().unwrap_or_default();
                 rustix::fs::symlinkat(target, dir, &name)
-                    .map_err(|e| failed("creating link", &path, e))?;
+                    .map_err(|e| failed("creating link", path, e))?;
             }
-            Kind::Fifo => {
-                rustix::fs::mknodat(dir, &name, FileType::Fifo, self.look.mode_of(meta), 0)
-                    .map_err(|e| failed("creating fifo", &path, e))?
-            }
-            Kind::Char | Kind::Block => {
-                let kind = if meta.kind == Kind::Char {
-                    FileType::CharacterDevice
-                } else {
-                    FileType::BlockDevice
-                };
-                let dev = rustix::fs::makedev(meta.rdev.0, meta.rdev.1);
-                rustix::fs::mknodat(dir, &name, kind, self.look.mode_of(meta), dev)
-                    .map_err(|e| failed("creating device", &path, e))?;
-            }
-            Kind::Socket => return Ok(()),
-            Kind::Dir => return Ok(()),
+            Kind::Fifo => device(FileType::Fifo)?,
+            Kind::Char => device(FileType::CharacterDevice)?,
+            Kind::Block => device(FileType::BlockDevice)?,
+            Kind::Socket | Kind::Dir => return Ok(()),
         }
-        let (uid, gid) = self.look.owner_of(meta);
-        rustix::fs::chownat(
-            dir,
-            &name,
-            Some(Uid::from_raw(uid)),
-            Some(Gid::from_raw(gid)),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )
-        .map_err(|e| failed("setting the owner of", &path, e))?;
-        if meta.kind != Kind::Symlink {
-            // After chown, which takes set-id bits away.
-            rustix::fs::chmodat(dir, &name, self.look.mode_of(meta), AtFlags::empty())
-                .map_err(|e| failed("setting the mode of", &path, e))?;
-        }
+        self.dress(dir, &name, meta, path)?;
         rustix::fs::utimensat(dir, &name, &times(meta.mtime), AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|e| failed("setting times of", &path, e))
+            .map_err(|e| failed("setting times of", path, e))
+    }
+
+    /// Sets owner and mode.
+    fn dress(
+        &self,
+        dir: BorrowedFd,
+        name: &OsStr,
+        meta: &Meta,
+        path: &Path,
+    ) -> Result<(), BuildError> {
+        let (uid, gid) = self.look.owner_of(meta);
+        set_owner(dir, name, uid, gid).map_err(|e| failed("setting the owner of", path, e))?;
+        if meta.kind == Kind::Symlink {
+            return Ok(());
+        }
+        // After the owner, whose change takes set-id bits away.
+        rustix::fs::chmodat(dir, name, self.look.mode_of(meta), AtFlags::empty())
+            .map_err(|e| failed("setting the mode of", path, e))
     }
 
     /// Where a link leads, made absolute; the link itself where that can't be told.
-    fn resolved(&self, path: &str) -> String {
-        let Ok((dir, name)) = self.target.parent_of(Path::new(path)) else {
-            return path.to_owned();
-        };
-        let Ok(target) = rustix::fs::readlinkat(&dir, &name, Vec::new()) else {
-            return path.to_owned();
-        };
-        let base = path.rsplit_once('/').map_or("/", |(d, _)| d);
-        crate::instruction::clean_join(base, &target.to_string_lossy())
+    fn resolved(&self, path: PathBuf) -> PathBuf {
+        let target = self
+            .target
+            .parent_of(&path)
+            .ok()
+            .and_then(|(dir, name)| rustix::fs::readlinkat(&dir, &name, Vec::new()).ok())
+            .and_then(|target| target.into_string().ok());
+        let base = path.parent().and_then(Path::to_str);
+        match (base, target) {
+            (Some(base), Some(target)) => crate::instruction::clean_join(base, &target).into(),
+            _ => path,
+        }
     }
 
     fn hard_link(
-        &self,
-        first: &str,
+        &mut self,
+        first: &Path,
         dir: BorrowedFd,
         name: &OsStr,
-        path: &str,
+        path: &Path,
     ) -> Result<(), BuildError> {
         let (from, from_name) = self.parent(first)?;
         rustix::fs::linkat(&from, &from_name, dir, name, AtFlags::empty())
@@ -265,40 +255,34 @@ impl<'a> Copier<'a> {
         entry: &Entry,
         dir: BorrowedFd,
         name: &OsStr,
-        path: &str,
+        path: &Path,
     ) -> Result<(), BuildError> {
         let from = source
-            .open_at(Path::new(&entry.path), OFlags::RDONLY | OFlags::NONBLOCK)
+            .open_at(&entry.path, OFlags::RDONLY | OFlags::NONBLOCK)
             .map_err(|e| failed("opening", &entry.path, e))?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let to = open_at(dir, name, flags).map_err(|e| failed("creating", path, e))?;
+        let to = create(dir, name).map_err(|e| failed("creating", path, e))?;
         kiln_tree::copy_data(from.as_fd(), to.as_fd(), entry.meta.size)
             .map_err(|e| failed("writing", path, e))?;
-        copy_xattrs(from.as_fd(), to.as_fd()).map_err(|e| failed("setting attributes of", path, e))
+        copy_xattrs(from.as_fd(), to.as_fd());
+        Ok(())
     }
 
-    /// Writes a file given inline or downloaded.
-    pub fn inline(
+    /// Writes a file given inline or downloaded, owned like directories on the way.
+    pub fn content(
         &mut self,
-        data: &[u8],
-        path: &str,
+        data: &mut dyn Read,
+        path: &Path,
         mode: u32,
         mtime: Option<i64>,
     ) -> Result<(), BuildError> {
         let (dir, name) = self.parent(path)?;
-        if let Ok(m) = kiln_tree::meta_at(dir.as_fd(), &name)
-            && m.kind != Kind::Dir
-        {
-            rustix::fs::unlinkat(&dir, &name, AtFlags::empty())
-                .map_err(|e| failed("replacing", path, e))?;
-        }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let to = open_at(dir.as_fd(), &name, flags).map_err(|e| failed("creating", path, e))?;
+        let dir = dir.as_fd();
+        self.clear(dir, &name, path)?;
+        let to = create(dir, &name).map_err(|e| failed("creating", path, e))?;
         let mut file = std::fs::File::from(to);
-        std::io::Write::write_all(&mut file, data).map_err(|e| failed("writing", path, e))?;
+        std::io::copy(data, &mut file).map_err(|e| failed("writing", path, e))?;
         let (uid, gid) = self.parent_owner;
-        rustix::fs::fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
-            .map_err(|e| failed("setting the owner of", path, e))?;
+        set_owner(dir, &name, uid, gid).map_err(|e| failed("setting the owner of", path, e))?;
         let mode = Mode::from_raw_mode(self.look.mode.unwrap_or(mode));
         rustix::fs::fchmod(&file, mode).map_err(|e| failed("setting the mode of", path, e))?;
         if let Some(t) = mtime {
@@ -309,7 +293,12 @@ impl<'a> Copier<'a> {
     }
 }
 
-fn open_at(dir: BorrowedFd, name: &OsStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+fn not_a_directory(path: &Path) -> BuildError {
+    BuildError::new(format!("cannot copy to non-directory: {}", path.display()))
+}
+
+fn create(dir: BorrowedFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))
 }
@@ -326,12 +315,10 @@ fn times(mtime: (i64, u32)) -> Timestamps {
 }
 
 /// Copies extended attributes; one that the target refuses is left out, as docker does.
-fn copy_xattrs(from: BorrowedFd, to: BorrowedFd) -> std::io::Result<()> {
+fn copy_xattrs(from: BorrowedFd, to: BorrowedFd) {
     let mut names = vec![0u8; 4096];
-    let len = match rustix::fs::flistxattr(from, &mut names) {
-        Ok(0) => return Ok(()),
-        Ok(n) => n,
-        Err(_) => return Ok(()),
+    let Ok(len) = rustix::fs::flistxattr(from, &mut names) else {
+        return;
     };
     for name in names[..len].split(|b| *b == 0).filter(|n| !n.is_empty()) {
         let mut value = vec![0u8; 65536];
@@ -340,5 +327,4 @@ fn copy_xattrs(from: BorrowedFd, to: BorrowedFd) -> std::io::Result<()> {
         };
         let _ = rustix::fs::fsetxattr(to, name, &value[..n], rustix::fs::XattrFlags::empty());
     }
-    Ok(())
 }

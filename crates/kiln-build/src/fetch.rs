@@ -174,7 +174,12 @@ pub fn git_checkout(source: &GitSource, dir: &Path, keep_git: bool) -> Result<Pa
             "--",
             "+refs/heads/*:refs/remotes/origin/*",
         ])?;
-        git(&["checkout", "-q", wanted, "--"])?;
+        if source.reference.is_empty() {
+            git(&["remote", "set-head", "origin", "--auto"])?;
+            git(&["checkout", "-q", "origin/HEAD", "--"])?;
+        } else {
+            git(&["checkout", "-q", wanted, "--"])?;
+        }
     } else {
         git(&["checkout", "-q", "FETCH_HEAD", "--"])?;
     }

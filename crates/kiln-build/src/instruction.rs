@@ -206,7 +206,8 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
                 shown
             }
             Kind::Healthcheck(check) => {
-                self.image.config.healthcheck = Some(healthcheck(check)?);
+                self.image.config.healthcheck =
+                    Some(healthcheck(check, &self.globals.options.dockerfile_name)?);
                 text.clone()
             }
             Kind::StopSignal(signal) => {
@@ -517,7 +518,7 @@ pub fn clean_join(base: &str, path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-fn healthcheck(check: &Healthcheck) -> Result<kiln_oci::Healthcheck, BuildError> {
+fn healthcheck(check: &Healthcheck, file: &str) -> Result<kiln_oci::Healthcheck, BuildError> {
     let mut out = kiln_oci::Healthcheck::default();
     match check {
         Healthcheck::None => out.test = vec!["NONE".into()],
@@ -531,34 +532,36 @@ fn healthcheck(check: &Healthcheck) -> Result<kiln_oci::Healthcheck, BuildError>
                 }
             };
             for flag in flags {
-                let value = flag.value.as_deref().unwrap_or_default();
-                let slot = match flag.name.as_str() {
-                    "interval" => &mut out.interval,
-                    "timeout" => &mut out.timeout,
-                    "start-period" => &mut out.start_period,
-                    "start-interval" => &mut out.start_interval,
-                    _ => {
-                        out.retries = value.parse::<u32>().map_err(|_| {
-                            BuildError::new(format!("HEALTHCHECK --retries={value}: not a number"))
-                        })? as i64;
-                        continue;
-                    }
-                };
-                *slot = parse_go_duration(value).ok_or_else(|| {
-                    BuildError::new(format!(
-                        "HEALTHCHECK --{}: invalid duration {value:?}",
-                        flag.name
-                    ))
-                    .hint("durations look like 30s, 1m30s or 500ms")
-                })?;
-                if *slot != 0 && *slot < 1_000_000 {
-                    return Err(BuildError::new(format!(
-                        "HEALTHCHECK --{}={value} cannot be less than 1ms",
-                        flag.name
-                    )));
-                }
+                health_flag(&mut out, flag).map_err(|e| e.at(file, flag.span))?;
             }
         }
     }
     Ok(out)
+}
+
+fn health_flag(out: &mut kiln_oci::Healthcheck, flag: &Flag) -> Result<(), BuildError> {
+    let (name, value) = (&flag.name, flag.value.as_deref().unwrap_or_default());
+    let slot = match name.as_str() {
+        "interval" => &mut out.interval,
+        "timeout" => &mut out.timeout,
+        "start-period" => &mut out.start_period,
+        "start-interval" => &mut out.start_interval,
+        _ => {
+            let retries: Result<u32, _> = value.parse();
+            out.retries = retries
+                .map_err(|_| BuildError::new(format!("--{name}={value}: not a number")))?
+                .into();
+            return Ok(());
+        }
+    };
+    *slot = parse_go_duration(value).ok_or_else(|| {
+        BuildError::new(format!("--{name}: invalid duration {value:?}"))
+            .hint("durations look like 30s, 1m30s or 500ms")
+    })?;
+    if *slot != 0 && *slot < 1_000_000 {
+        return Err(BuildError::new(format!(
+            "--{name}={value} cannot be less than 1ms"
+        )));
+    }
+    Ok(())
 }

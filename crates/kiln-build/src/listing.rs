@@ -1,14 +1,15 @@
 //! What a COPY source names: paths and patterns to a sorted list of entries with their stats.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 use kiln_dockerfile::{Ignore, glob_match};
 use kiln_tree::{Kind, Meta, Root, meta_at, read_dir_sorted};
 use rustix::fs::OFlags;
 
-use crate::error::BuildError;
+use crate::error::{BuildError, IoContext};
 
 /// A root that files are copied from, with what is hidden from the build.
 pub struct Tree<'a> {
@@ -26,22 +27,22 @@ pub struct Tree<'a> {
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Path in the tree, without a leading slash.
-    pub path: String,
+    pub path: PathBuf,
     /// Path below the match: empty for the match itself.
-    pub below: String,
+    pub below: PathBuf,
     /// Its stat.
     pub meta: Meta,
     /// A symbolic link's target.
-    pub link: Option<String>,
+    pub link: Option<OsString>,
 }
 
 /// One match of a source: a file, or a directory with all that is below it, parents first.
 #[derive(Debug)]
 pub struct Match {
     /// Base name of the match, for `dest/name`.
-    pub name: String,
+    pub name: OsString,
     /// Path of the match in the tree.
-    pub path: String,
+    pub path: PathBuf,
     /// The match first, then what is below it.
     pub entries: Vec<Entry>,
 }
@@ -86,7 +87,7 @@ pub fn list(tree: &Tree, source: &str, exclude: &Ignore) -> Result<Vec<Match>, B
     let paths = if is_pattern(&path) {
         expand_pattern(tree, &path)?
     } else {
-        vec![path.clone()]
+        vec![PathBuf::from(&path)]
     };
     let mut out = Vec::new();
     for p in paths {
@@ -101,27 +102,26 @@ pub fn list(tree: &Tree, source: &str, exclude: &Ignore) -> Result<Vec<Match>, B
     Ok(out)
 }
 
-fn expand_pattern(tree: &Tree, pattern: &str) -> Result<Vec<String>, BuildError> {
-    let mut found = vec![String::new()];
+fn expand_pattern(tree: &Tree, pattern: &str) -> Result<Vec<PathBuf>, BuildError> {
+    let mut found = vec![PathBuf::new()];
     for part in pattern.split('/') {
         let mut next = Vec::new();
         for dir in &found {
             if !is_pattern(part) {
-                let path = join(dir, part);
-                if tree.root.symlink_metadata(Path::new(&path)).is_ok() {
+                let path = dir.join(part);
+                if tree.root.symlink_metadata(&path).is_ok() {
                     next.push(path);
                 }
                 continue;
             }
-            let Ok(fd) = tree.root.open_dir(Path::new(or_dot(dir))) else {
+            let Ok(fd) = tree.root.open_dir(dir) else {
                 continue;
             };
             for name in read_dir_sorted(fd.as_fd()).unwrap_or_default() {
-                let Some(name) = name.to_str() else { continue };
-                let hit = glob_match(part, name)
+                let hit = glob_match(part, &name.to_string_lossy())
                     .map_err(|e| BuildError::new(format!("bad pattern {pattern:?}: {e}")))?;
                 if hit {
-                    next.push(join(dir, name));
+                    next.push(dir.join(name));
                 }
             }
         }
@@ -130,45 +130,34 @@ fn expand_pattern(tree: &Tree, pattern: &str) -> Result<Vec<String>, BuildError>
     Ok(found)
 }
 
-fn join(dir: &str, name: &str) -> String {
-    if dir.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{dir}/{name}")
-    }
+/// Whether an ignore file hides a path; one that is no text is matched as it would be shown.
+fn hidden(ignore: Option<&Ignore>, path: &Path) -> bool {
+    !path.as_os_str().is_empty() && ignore.is_some_and(|i| i.excluded(&path.to_string_lossy()))
 }
 
-fn or_dot(path: &str) -> &str {
-    if path.is_empty() { "." } else { path }
-}
-
-fn hidden(ignore: Option<&Ignore>, path: &str) -> bool {
-    !path.is_empty() && ignore.is_some_and(|i| i.excluded(path))
-}
-
-fn one(tree: &Tree, path: &str, exclude: &Ignore) -> Result<Option<Match>, BuildError> {
+fn one(tree: &Tree, path: &Path, exclude: &Ignore) -> Result<Option<Match>, BuildError> {
     // A link named as a source is followed, below the tree's root.
-    let Ok(meta) = tree.root.metadata(Path::new(or_dot(path))) else {
+    let Ok(meta) = tree.root.metadata(path) else {
         return Ok(None);
     };
-    let hide = hidden(tree.ignore, path) || hidden(Some(exclude), path);
-    let name = path.rsplit('/').next().unwrap_or("").to_owned();
+    let name = path.file_name().unwrap_or_default().to_owned();
+    let is_dir = meta.kind == Kind::Dir;
+    let mut hide = hidden(tree.ignore, path);
+    // --exclude is about what is in a directory, or the file itself.
+    hide |= !is_dir && hidden(Some(exclude), Path::new(&name));
     let mut entries = vec![Entry {
         path: path.to_owned(),
-        below: String::new(),
-        meta: meta.clone(),
+        below: PathBuf::new(),
+        meta,
         link: None,
     }];
-    if meta.kind == Kind::Dir {
-        let fd = tree
-            .root
-            .open_dir(Path::new(or_dot(path)))
-            .map_err(|e| BuildError::new(format!("opening {path}: {e}")))?;
+    if is_dir {
+        let fd = tree.root.open_dir(path).context("opening", path)?;
         let walk = Walk {
             ignore: tree.ignore.filter(|i| !i.is_empty()),
             exclude: Some(exclude).filter(|i| !i.is_empty()),
         };
-        walk.dir(fd.as_fd(), path, "", &mut entries)?;
+        walk.dir(fd.as_fd(), path, Path::new(""), &mut entries)?;
         if hide && entries.len() == 1 {
             return Ok(None);
         }
@@ -191,37 +180,34 @@ impl Walk<'_> {
     fn dir(
         &self,
         fd: BorrowedFd,
-        path: &str,
-        below: &str,
+        path: &Path,
+        below: &Path,
         out: &mut Vec<Entry>,
     ) -> Result<(), BuildError> {
-        let bad =
-            |what: &str, e: &dyn std::fmt::Display| BuildError::new(format!("{what} {path}: {e}"));
-        for name in read_dir_sorted(fd).map_err(|e| bad("reading directory", &e))? {
-            let text = name
-                .to_str()
-                .ok_or_else(|| bad("not UTF-8, below", &name.to_string_lossy()))?;
-            let (child, child_below) = (join(path, text), join(below, text));
-            let sets = [self.ignore, self.exclude];
-            let hide = sets.iter().flatten().any(|i| i.excluded(&child));
+        for name in read_dir_sorted(fd).context("reading directory", path)? {
+            let (child, child_below) = (path.join(&name), below.join(&name));
             let meta = match meta_at(fd, &name) {
                 Ok(m) => m,
                 // Gone since the directory was read.
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(bad("stat below", &e)),
+                Err(e) => return Err(e).context("reading", &child),
             };
+            let is_dir = meta.kind == Kind::Dir;
+            let sets = [(self.ignore, &child), (self.exclude, &child_below)];
+            let hide = sets.iter().any(|(set, path)| hidden(*set, path));
             if hide {
-                let deeper = meta.kind == Kind::Dir
-                    && sets.iter().flatten().all(|i| i.may_include_below(&child));
+                let deeper = is_dir
+                    && sets.iter().all(|(set, path)| {
+                        set.is_none_or(|s| s.may_include_below(&path.to_string_lossy()))
+                    });
                 if !deeper {
                     continue;
                 }
             }
-            let link = (meta.kind == Kind::Symlink)
-                .then(|| read_link(fd, &name))
-                .transpose()
-                .map_err(|e| bad("reading link below", &e))?;
-            let is_dir = meta.kind == Kind::Dir;
+            let link = match meta.kind {
+                Kind::Symlink => Some(read_link(fd, &name).context("reading", &child)?),
+                _ => None,
+            };
             let at = out.len();
             out.push(Entry {
                 path: child.clone(),
@@ -232,7 +218,7 @@ impl Walk<'_> {
             if is_dir {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let sub = rustix::fs::openat(fd, &name, flags, rustix::fs::Mode::empty())
-                    .map_err(|e| bad("opening a directory below", &e))?;
+                    .context("opening directory", &child)?;
                 self.dir(sub.as_fd(), &child, &child_below, out)?;
                 // Hidden, and nothing below it was brought back.
                 if hide && out.len() == at + 1 {
@@ -244,17 +230,15 @@ impl Walk<'_> {
     }
 }
 
-fn read_link(dir: BorrowedFd, name: &OsStr) -> std::io::Result<String> {
+fn read_link(dir: BorrowedFd, name: &OsStr) -> rustix::io::Result<OsString> {
     let target = rustix::fs::readlinkat(dir, name, Vec::new())?;
-    target
-        .into_string()
-        .map_err(|_| std::io::Error::other("the link's target is not UTF-8"))
+    Ok(OsString::from_vec(target.into_bytes()))
 }
 
 fn not_found(tree: &Tree, source: &str, path: &str) -> BuildError {
     let error = BuildError::new(format!("{source:?}: not found in {}", tree.name));
     if let Some(ignore) = tree.ignore {
-        let there = tree.root.symlink_metadata(Path::new(or_dot(path))).is_ok();
+        let there = tree.root.symlink_metadata(Path::new(path)).is_ok();
         if there && let Some((line, pattern)) = ignore.deciding_line(path) {
             return BuildError::new(format!(
                 "{source:?}: excluded from {} by {}:{line} ({pattern})",
@@ -266,7 +250,7 @@ fn not_found(tree: &Tree, source: &str, path: &str) -> BuildError {
     let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
     let near = tree
         .root
-        .open_dir(Path::new(or_dot(dir)))
+        .open_dir(Path::new(dir))
         .ok()
         .and_then(|fd| read_dir_sorted(fd.as_fd()).ok())
         .unwrap_or_default()
@@ -276,7 +260,10 @@ fn not_found(tree: &Tree, source: &str, path: &str) -> BuildError {
         .filter(|(d, n)| *d <= 2.max(n.len() / 4) && *d < n.len())
         .min();
     match near {
-        Some((_, n)) => error.hint(format!("did you mean {}?", join(dir, &n))),
+        Some((_, n)) => error.hint(format!(
+            "did you mean {}?",
+            Path::new(dir).join(n).display()
+        )),
         None => error,
     }
 }

@@ -410,11 +410,16 @@ pub fn find_image(
 /// The stage or tag whose name is nearest, if any is near.
 fn nearest(name: &str, store: &Store, stages: &[Option<String>]) -> Option<String> {
     let tags = store.tags().unwrap_or_default();
+    // Where the tag is left out, latest is meant: it is no part of the likeness.
+    let short = |r: &Reference| match r.tag() {
+        Some("latest") if !name.contains(':') => r.familiar_name(),
+        _ => r.familiar(),
+    };
     let known = stages
         .iter()
         .flatten()
         .cloned()
-        .chain(tags.iter().map(|(r, _)| r.familiar()));
+        .chain(tags.iter().map(|(r, _)| short(r)));
     known
         .map(|k| (kiln_dockerfile::edit_distance(name, &k), k))
         .filter(|(d, k)| *d <= 2 && *d < k.len())

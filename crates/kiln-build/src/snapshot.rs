@@ -49,6 +49,15 @@ pub fn view(store: &Store, layers: &[Digest], scratch: &Path) -> Result<Root, Bu
 pub struct Writable {
     dir: PathBuf,
     mount: OwnedFd,
+    /// Mode, user and group of the root directory.
+    top: (u32, u32, u32),
+}
+
+/// Gives a directory that look.
+fn dress(path: &Path, (mode, uid, gid): (u32, u32, u32)) -> Result<(), BuildError> {
+    std::os::unix::fs::chown(path, Some(uid), Some(gid)).context("setting the owner of", path)?;
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode))
+        .context("setting the mode of", path)
 }
 
 impl Writable {
@@ -69,15 +78,13 @@ impl Writable {
         } else {
             top.mode() & 0o7777
         };
-        std::fs::set_permissions(&upper, PermissionsExt::from_mode(mode))
-            .context("setting the mode of", &upper)?;
-        std::os::unix::fs::chown(&upper, Some(top.uid()), Some(top.gid()))
-            .context("setting the owner of", &upper)?;
+        let top = (mode, top.uid(), top.gid());
+        dress(&upper, top)?;
         let mount = mount_overlay(&Overlay {
             lowers: &lowers,
             upper: Some((&upper, &work)),
         })?;
-        Ok(Writable { dir, mount })
+        Ok(Writable { dir, mount, top })
     }
 
     /// The mount.
@@ -101,9 +108,12 @@ impl Writable {
         epoch: Option<i64>,
         created: &str,
     ) -> Result<Option<Digest>, BuildError> {
-        let Writable { dir, mount } = self;
+        let Writable { dir, mount, top } = self;
         drop(mount);
         let upper = dir.join("upper");
+        // A layer has no entry for the root: what a step did to it ends with the step, as with
+        // docker.
+        dress(&upper, top)?;
         let fd = std::fs::File::open(&upper).context("opening", &upper)?;
         if let Some(epoch) = epoch {
             kiln_oci::layer::clamp_times(fd.as_fd(), epoch).context("clamping times of", &upper)?;

@@ -6,6 +6,8 @@
 //! remembered: a later write could leave the same stat behind (git's "racy" entries).
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,8 +24,8 @@ type Digest = [u8; 32];
 /// The digests of one context.
 pub struct StatCache {
     file: PathBuf,
-    known: HashMap<String, (Stamp, Digest)>,
-    fresh: Mutex<HashMap<String, (Stamp, Digest)>>,
+    known: HashMap<PathBuf, (Stamp, Digest)>,
+    fresh: Mutex<HashMap<PathBuf, (Stamp, Digest)>>,
 }
 
 fn stamp(meta: &Meta) -> Stamp {
@@ -53,16 +55,16 @@ impl StatCache {
     }
 
     /// The digest, if the file is as it was.
-    pub fn get(&self, path: &str, meta: &Meta) -> Option<Digest> {
+    pub fn get(&self, path: &Path, meta: &Meta) -> Option<Digest> {
         let stamp = stamp(meta);
-        let of = |m: &HashMap<String, (Stamp, Digest)>| {
+        let of = |m: &HashMap<PathBuf, (Stamp, Digest)>| {
             m.get(path).filter(|(s, _)| *s == stamp).map(|(_, d)| *d)
         };
         of(&self.known).or_else(|| self.fresh.lock().ok().and_then(|f| of(&f)))
     }
 
     /// Remembers a digest that was computed from `began` on.
-    pub fn put(&self, path: &str, meta: &Meta, digest: Digest, began: SystemTime) {
+    pub fn put(&self, path: &Path, meta: &Meta, digest: Digest, began: SystemTime) {
         let changed = UNIX_EPOCH + Duration::new(meta.ctime.0.max(0) as u64, meta.ctime.1);
         if changed + GRANULARITY > began {
             return;
@@ -91,20 +93,20 @@ impl StatCache {
 
     /// The file's name for a context directory.
     pub fn name_for(context: &Path) -> String {
-        use std::os::unix::ffi::OsStrExt;
         let hash = blake3::hash(context.as_os_str().as_bytes());
         hash.to_hex()[..32].to_owned()
     }
 }
 
-fn encode(all: &HashMap<String, (Stamp, Digest)>) -> Vec<u8> {
+fn encode(all: &HashMap<PathBuf, (Stamp, Digest)>) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
     for (path, (stamp, digest)) in all {
+        let path = path.as_os_str().as_bytes();
         let Ok(len) = u16::try_from(path.len()) else {
             continue;
         };
         out.extend(len.to_le_bytes());
-        out.extend(path.as_bytes());
+        out.extend(path);
         out.extend(stamp);
         out.extend(digest);
     }
@@ -113,7 +115,7 @@ fn encode(all: &HashMap<String, (Stamp, Digest)>) -> Vec<u8> {
     out
 }
 
-fn decode(bytes: &[u8]) -> Option<HashMap<String, (Stamp, Digest)>> {
+fn decode(bytes: &[u8]) -> Option<HashMap<PathBuf, (Stamp, Digest)>> {
     let (body, sum) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
     if blake3::hash(body).as_bytes() != sum {
         return None;
@@ -125,10 +127,7 @@ fn decode(bytes: &[u8]) -> Option<HashMap<String, (Stamp, Digest)>> {
         let (path, tail) = tail.split_at_checked(u16::from_le_bytes(*len) as usize)?;
         let (stamp, tail) = tail.split_first_chunk::<48>()?;
         let (digest, tail) = tail.split_first_chunk::<32>()?;
-        map.insert(
-            std::str::from_utf8(path).ok()?.to_owned(),
-            (*stamp, *digest),
-        );
+        map.insert(OsStr::from_bytes(path).into(), (*stamp, *digest));
         rest = tail;
     }
     Some(map)
@@ -142,7 +141,7 @@ mod tests {
     #[test]
     fn survives_a_round_trip_and_damage() {
         let mut all = HashMap::new();
-        all.insert("a/b".to_owned(), ([1; 48], [2; 32]));
+        all.insert("a/b".into(), ([1; 48], [2; 32]));
         let bytes = encode(&all);
         assert_eq!(decode(&bytes).unwrap(), all);
         for cut in 0..bytes.len() {

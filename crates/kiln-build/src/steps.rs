@@ -9,6 +9,7 @@ use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply};
 use kiln_runtime::{Cancel, Exit, Process, Stream};
 use kiln_store::Input;
 use kiln_tree::Root;
+use rustix::fs::OFlags;
 
 use crate::context::{Context, digest_matches};
 use crate::copy::{Copier, Look};
@@ -111,7 +112,8 @@ pub fn run(
     }
     let mut argv = op.argv.clone();
     if let Some(script) = &op.script {
-        Copier::new(&root, Look::default()).inline(script.as_bytes(), SCRIPT, 0o755, None)?;
+        let path = Path::new(SCRIPT);
+        Copier::new(&root, Look::default()).content(&mut script.as_bytes(), path, 0o755, None)?;
         argv = vec![SCRIPT.to_owned()];
     }
     let shown = argv.join(" ");
@@ -307,19 +309,19 @@ impl PreparedCopy<'_> {
                 "When using COPY with more than one source file, the destination must be a directory and end with a /",
             ));
         }
-        for f in &self.found {
+        for (f, written) in self.found.iter().zip(&self.op.sources) {
             match f {
                 Found::Listed(matches) => {
                     let source = self
                         .source
                         .ok_or_else(|| BuildError::new("no source root"))?;
                     for m in matches {
-                        self.one(&mut copier, &root, source, m)?;
+                        self.one(&mut copier, &root, source, m, pivot(written))?;
                     }
                 }
                 Found::Inline(name, text) => {
-                    let path = copier.file_path(dest, name);
-                    copier.inline(text.as_bytes(), &path, 0o644, None)?;
+                    let path = copier.file_path(dest, name.as_ref());
+                    copier.content(&mut text.as_bytes(), &path, 0o644, None)?;
                 }
                 Found::File(d) => self.downloaded(&mut copier, &root, d)?,
                 Found::Directory(source, matches) => {
@@ -338,42 +340,45 @@ impl PreparedCopy<'_> {
         root: &Root,
         source: &Root,
         m: &Match,
+        pivot: usize,
     ) -> Result<(), BuildError> {
         if self.op.add && !m.is_dir() && self.op.unpack != Some(false) {
-            let fd = source
-                .open_at(
-                    Path::new(&m.path),
-                    rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK,
-                )
-                .context("opening", Path::new(&m.path))?;
-            if let Some(tar) = open_archive(std::fs::File::from(fd), &m.path)? {
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+            let fd = source.open_at(&m.path, flags).context("opening", &m.path)?;
+            if let Some(tar) = open_archive(&std::fs::File::from(fd), &m.path)? {
                 return extract(copier, root, &self.op.dest, tar, &m.path);
             }
         }
         if self.op.parents {
-            let (dir, _) = m.path.rsplit_once('/').unwrap_or(("", ""));
-            let own = if m.is_dir() { m.path.as_str() } else { dir };
-            let dest = format!("{}/{own}/", self.op.dest.trim_end_matches('/'));
-            return copier.copy(source, m, &dest);
+            let kept: PathBuf = m.path.components().skip(pivot).collect();
+            let dir = match m.is_dir() {
+                true => kept.as_path(),
+                false => kept.parent().unwrap_or(Path::new("")),
+            };
+            let dest = Path::new(&self.op.dest).join(dir);
+            let dest = dest.to_str().ok_or_else(|| {
+                BuildError::new(format!("--parents: {} is not UTF-8", dest.display()))
+            })?;
+            return copier.copy(source, m, &format!("{}/", dest.trim_end_matches('/')));
         }
         copier.copy(source, m, &self.op.dest)
     }
 
     fn downloaded(&self, copier: &mut Copier, root: &Root, d: &Download) -> Result<(), BuildError> {
-        let file = std::fs::File::open(&d.file).context("opening", &d.file)?;
+        let mut file = std::fs::File::open(&d.file).context("opening", &d.file)?;
+        let name = Path::new(&d.name);
         if self.op.unpack == Some(true)
-            && let Some(tar) = open_archive(file, &d.name)?
+            && let Some(tar) = open_archive(&file, name)?
         {
-            return extract(copier, root, &self.op.dest, tar, &d.name);
+            return extract(copier, root, &self.op.dest, tar, name);
         }
         if d.name.is_empty() && self.op.dest.ends_with('/') {
             return Err(BuildError::new(
                 "cannot determine filename from the URL: name the file in the destination",
             ));
         }
-        let path = copier.file_path(&self.op.dest, &d.name);
-        let data = std::fs::read(&d.file).context("reading", &d.file)?;
-        copier.inline(&data, &path, 0o600, Some(d.modified.unwrap_or(0)))
+        let path = copier.file_path(&self.op.dest, d.name.as_ref());
+        copier.content(&mut file, &path, 0o600, Some(d.modified.unwrap_or(0)))
     }
 
     /// The key of this copy; `content` is the digest of what it copies.
@@ -420,6 +425,16 @@ pub fn copy_key(
     finish(k)
 }
 
+/// How many leading components of a source `--parents` leaves out: those before `/./`.
+fn pivot(source: &Source) -> usize {
+    let Source::Path(path) = source else { return 0 };
+    let before = path.split_once("/./").map_or("", |(before, _)| before);
+    before
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .count()
+}
+
 impl Found {
     fn matches(&self) -> usize {
         match self {
@@ -431,12 +446,12 @@ impl Found {
 
 /// A reader of the tar in a file, whatever it is compressed with; nothing where it is no tar.
 fn open_archive(
-    file: std::fs::File,
-    name: &str,
+    file: &std::fs::File,
+    name: &Path,
 ) -> Result<Option<Box<dyn std::io::Read>>, BuildError> {
     use std::io::{Read, Seek};
-    let mut probe = file.try_clone().context("opening", Path::new(name))?;
-    let reader = std::io::BufReader::new(file.try_clone().context("opening", Path::new(name))?);
+    let mut probe = file.try_clone().context("opening", name)?;
+    let reader = std::io::BufReader::new(file.try_clone().context("opening", name)?);
     let mut head = Vec::new();
     let is_tar = match kiln_oci::layer::decompress(Box::new(reader)) {
         Ok(r) => {
@@ -447,11 +462,11 @@ fn open_archive(
     if !is_tar {
         return Ok(None);
     }
-    probe.rewind().context("reading", Path::new(name))?;
+    probe.rewind().context("reading", name)?;
     let reader = std::io::BufReader::with_capacity(1 << 17, probe);
     kiln_oci::layer::decompress(Box::new(reader))
         .map(Some)
-        .context("decompressing", Path::new(name))
+        .context("decompressing", name)
 }
 
 fn extract(
@@ -459,9 +474,9 @@ fn extract(
     root: &Root,
     dest: &str,
     tar: Box<dyn std::io::Read>,
-    name: &str,
+    name: &Path,
 ) -> Result<(), BuildError> {
-    copier.directory(dest)?;
+    copier.directory(Path::new(dest))?;
     let dir = root
         .open_dir(Path::new(dest))
         .context("opening", Path::new(dest))?;
@@ -473,7 +488,7 @@ fn extract(
     };
     apply(tar, dir.as_fd(), &options)
         .map(|_| ())
-        .map_err(|e| BuildError::caused(format_args!("extracting {name}"), &e))
+        .map_err(|e| BuildError::caused(format_args!("extracting {}", name.display()), &e))
 }
 
 /// Where one step keeps its files.

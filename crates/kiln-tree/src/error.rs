@@ -17,6 +17,21 @@ pub enum PathError {
         /// The error number.
         errno: Errno,
     },
+    /// An owner that the user namespace has no number for.
+    #[error(
+        "{}: can't belong to user {uid} and group {gid} here: without root, Kiln needs subordinate \
+         ids for that (a line for your user in /etc/subuid and /etc/subgid, and the programs \
+         newuidmap and newgidmap)",
+        path.display()
+    )]
+    Unmapped {
+        /// The path as the caller gave it.
+        path: PathBuf,
+        /// The user id.
+        uid: u32,
+        /// The group id.
+        gid: u32,
+    },
     /// A file is not what it has to be.
     #[error("{}: {what}", path.display())]
     Unfit {
@@ -50,4 +65,11 @@ pub(crate) fn at(path: impl AsRef<OsStr>) -> impl FnOnce(Errno) -> io::Error {
 pub(crate) fn unfit(path: impl AsRef<OsStr>, what: &'static str) -> io::Error {
     let path = PathBuf::from(path.as_ref());
     io::Error::new(io::ErrorKind::InvalidData, PathError::Unfit { path, what })
+}
+
+/// An error for an owner that can't be set.
+pub(crate) fn unmapped(path: impl AsRef<OsStr>, uid: u32, gid: u32) -> io::Error {
+    let path = PathBuf::from(path.as_ref());
+    let error = PathError::Unmapped { path, uid, gid };
+    io::Error::new(io::ErrorKind::InvalidInput, error)
 }

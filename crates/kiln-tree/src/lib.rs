@@ -15,7 +15,7 @@ mod xattr;
 pub use copy::copy_data;
 pub use dir::read_dir_sorted;
 pub use error::{PathError, errno};
-pub use meta::{Kind, Meta, meta_at, meta_of};
+pub use meta::{Kind, Meta, meta_at, meta_of, set_owner};
 pub use remove::remove_all;
 pub use root::Root;
 pub use xattr::{set_xattr, xattrs_of};

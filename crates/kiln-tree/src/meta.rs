@@ -1,7 +1,8 @@
 //! What is known about an entry without reading its content.
 
-use crate::error::at;
-use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, makedev, statx};
+use crate::error::{at, unmapped};
+use rustix::fs::{AtFlags, FileType, Gid, Statx, StatxFlags, Uid, chownat, makedev, statx};
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -67,6 +68,18 @@ pub fn meta_at(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<Meta> {
 /// The metadata of an open file, which may be opened with `O_PATH`.
 pub fn meta_of(fd: BorrowedFd<'_>) -> io::Result<Meta> {
     Ok(stat(fd, OsStr::new(""), AtFlags::EMPTY_PATH)?)
+}
+
+/// Gives `name` in `dir` to an owner; a symbolic link is not followed. An empty name means `dir`
+/// itself.
+pub fn set_owner(dir: BorrowedFd<'_>, name: &OsStr, uid: u32, gid: u32) -> io::Result<()> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
+    let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    match chownat(dir, name, Some(user), Some(group), flags) {
+        // What the kernel says of an id that a user namespace has no place for.
+        Err(Errno::INVAL) => Err(unmapped(name, uid, gid)),
+        other => other.map_err(at(name)),
+    }
 }
 
 pub(crate) fn stat(dir: BorrowedFd<'_>, name: &OsStr, flags: AtFlags) -> rustix::io::Result<Meta> {

@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use kiln_tree::{Kind, Root, meta_at, remove_all, set_xattr};
+use kiln_tree::{Kind, Root, meta_at, remove_all, set_owner, set_xattr};
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chmodat, chownat, futimens,
-    linkat, makedev, mkdirat, mknodat, openat, symlinkat, utimensat,
+    AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, chmodat, futimens, linkat, makedev,
+    mkdirat, mknodat, openat, symlinkat, utimensat,
 };
 use rustix::io::Errno;
 use tar::EntryType;
@@ -377,8 +377,7 @@ impl<'o> Unpacker<'o> {
         has_mode: bool,
     ) -> Result<(), Failure> {
         if let Some((uid, gid)) = head.owner {
-            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-            chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+            set_owner(dir, name, uid, gid)?;
         }
         for (key, value) in &head.xattrs {
             match set_xattr(dir, name, key, value) {

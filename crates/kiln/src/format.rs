@@ -65,17 +65,98 @@ pub fn print_value(value: &Json, format: &str) -> Result<()> {
 }
 
 fn parse(text: &str) -> Result<Template> {
-    let text = text.replace("\\t", "\t").replace("\\n", "\n");
+    let text = shown_as_go(&text.replace("\\t", "\t").replace("\\n", "\n"));
     let mut template = Template::default();
     template.add_func("json", json);
     template.add_func("upper", upper);
     template.add_func("lower", lower);
     template.add_func("join", join);
     template.add_func("println", println_);
+    template.add_func(SHOW, show);
     template
         .parse(text)
         .map_err(|e| anyhow::anyhow!("template parsing error: {e}"))?;
     Ok(template)
+}
+
+/// The function that every printed value goes through, since the engine prints lists as Rust does.
+const SHOW: &str = "kiln_show";
+
+/// Puts [`SHOW`] at the end of every action that prints.
+fn shown_as_go(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut rest = text;
+    while let Some((before, action)) = rest.split_once("{{") {
+        out.push_str(before);
+        out.push_str("{{");
+        let end = action_end(action);
+        let (body, tail) = action.split_at(end);
+        let (body, trim) = match body.strip_suffix('-') {
+            Some(body) if body.ends_with(' ') => (body, "-"),
+            _ => (body, ""),
+        };
+        out.push_str(body);
+        if prints(body) {
+            out.push_str(&format!(" | {SHOW} "));
+        }
+        out.push_str(trim);
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where the action's `}}` stands, quotes and comments passed over.
+fn action_end(action: &str) -> usize {
+    let mut quote = None;
+    let mut escaped = false;
+    for (i, c) in action.char_indices() {
+        match quote {
+            Some('`') if c == '`' => quote = None,
+            Some(_) if escaped => escaped = false,
+            Some(q) if c == q => quote = None,
+            Some('"' | '\'') => escaped = c == '\\',
+            Some(_) => {}
+            None if matches!(c, '"' | '`' | '\'') => quote = Some(c),
+            None if action[i..].starts_with("}}") => return i,
+            None => {}
+        }
+    }
+    action.len()
+}
+
+/// Whether an action's value is printed: it is no control word, comment or assignment.
+fn prints(body: &str) -> bool {
+    let body = body.trim_start_matches('-').trim();
+    let word = body.split(|c: char| !c.is_alphanumeric()).next();
+    let control = [
+        "if", "else", "end", "range", "with", "define", "template", "block", "break", "continue",
+    ];
+    let assigns = body.starts_with('$') && (body.contains(":=") || body.contains(" = "));
+    !(body.is_empty() || body.starts_with("/*") || assigns)
+        && !word.is_some_and(|w| control.contains(&w))
+}
+
+/// A value as Go's `%v` shows it.
+fn go_text(v: &Value) -> String {
+    match v {
+        Value::Nil | Value::NoValue => "<no value>".to_owned(),
+        Value::Array(a) => {
+            let items: Vec<String> = a.iter().map(go_text).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Map(m) | Value::Object(m) => {
+            let mut items: Vec<String> =
+                m.iter().map(|(k, v)| format!("{k}:{}", go_text(v))).collect();
+            items.sort();
+            format!("map[{}]", items.join(" "))
+        }
+        other => text(other),
+    }
+}
+
+fn show(args: &[Value]) -> Result<Value, FuncError> {
+    Ok(Value::from(go_text(first(args)?)))
 }
 
 fn render(template: &Template, value: Value) -> Result<String> {
@@ -194,5 +275,34 @@ fn join(args: &[Value]) -> Result<Value, FuncError> {
             Ok(Value::from(words.join(&between)))
         }
         other => Ok(Value::from(text(other))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn shown(template: &str) -> String {
+        let value = serde_json::json!({
+            "Tags": ["a:1", "b:2"],
+            "Labels": { "z": "1", "a": null },
+            "Size": 12,
+            "Deep": [["x"], true],
+        });
+        render(&parse(template).unwrap(), from_json(&value)).unwrap()
+    }
+
+    #[test]
+    fn values_look_as_in_go() {
+        assert_eq!(shown("{{.Tags}} {{.Size}}"), "[a:1 b:2] 12");
+        assert_eq!(shown("{{.Labels}}"), "map[a:<no value> z:1]");
+        assert_eq!(shown("{{ .Deep -}}  !"), "[[x] true]!");
+        assert_eq!(shown("{{range .Tags}}<{{.}}>{{end}}"), "<a:1><b:2>");
+        assert_eq!(shown("{{$x := .Size}}{{$x}}{{/* } */}}"), "12");
+        assert_eq!(shown("{{json .Tags}}"), r#"["a:1","b:2"]"#);
+        assert_eq!(shown("{{\"}}\"}}{{len .Tags}}"), "}}2");
+        assert_eq!(shown("{{index .Tags 1}}"), "b:2");
+        assert_eq!(shown("{{join .Tags \",\"}}"), "a:1,b:2");
     }
 }

@@ -98,10 +98,15 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
                     .at(&self.globals.options.dockerfile_name, span));
             }
             Kind::Arg(decls) => {
+                let mut shown = String::from("ARG");
                 for decl in decls {
+                    shown.push_str(&format!(" {}", decl.key));
+                    if let Some(word) = &decl.value {
+                        shown.push_str(&format!("={}", self.expand(word)?));
+                    }
                     self.arg(decl)?;
                 }
-                text.clone()
+                shown
             }
             Kind::Env(pairs) => {
                 let mut out = Vec::new();

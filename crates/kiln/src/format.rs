@@ -89,7 +89,11 @@ fn shown_as_go(text: &str) -> String {
     while let Some((before, action)) = rest.split_once("{{") {
         out.push_str(before);
         out.push_str("{{");
-        let end = action_end(action);
+        let Some(end) = action_end(action) else {
+            // The template engine says what is missing.
+            rest = action;
+            break;
+        };
         let (body, tail) = action.split_at(end);
         let (body, trim) = match body.strip_suffix('-') {
             Some(body) if body.ends_with(' ') => (body, "-"),
@@ -107,7 +111,7 @@ fn shown_as_go(text: &str) -> String {
 }
 
 /// Where the action's `}}` stands, quotes and comments passed over.
-fn action_end(action: &str) -> usize {
+fn action_end(action: &str) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;
     for (i, c) in action.char_indices() {
@@ -118,11 +122,11 @@ fn action_end(action: &str) -> usize {
             Some('"' | '\'') => escaped = c == '\\',
             Some(_) => {}
             None if matches!(c, '"' | '`' | '\'') => quote = Some(c),
-            None if action[i..].starts_with("}}") => return i,
+            None if action[i..].starts_with("}}") => return Some(i),
             None => {}
         }
     }
-    action.len()
+    None
 }
 
 /// Whether an action's value is printed: it is no control word, comment or assignment.
@@ -146,8 +150,14 @@ fn go_text(v: &Value) -> String {
             format!("[{}]", items.join(" "))
         }
         Value::Map(m) | Value::Object(m) => {
-            let mut items: Vec<String> =
-                m.iter().map(|(k, v)| format!("{k}:{}", go_text(v))).collect();
+            let mut items: Vec<String> = m
+                .iter()
+                .map(|(k, v)| match v {
+                    // What is a set in JSON is a map of empty structs in Go.
+                    Value::Map(m) | Value::Object(m) if m.is_empty() => format!("{k}:{{}}"),
+                    v => format!("{k}:{}", go_text(v)),
+                })
+                .collect();
             items.sort();
             format!("map[{}]", items.join(" "))
         }
@@ -288,6 +298,7 @@ mod tests {
             "Tags": ["a:1", "b:2"],
             "Labels": { "z": "1", "a": null },
             "Size": 12,
+            "Ports": { "80/tcp": {} },
             "Deep": [["x"], true],
         });
         render(&parse(template).unwrap(), from_json(&value)).unwrap()
@@ -303,6 +314,10 @@ mod tests {
         assert_eq!(shown("{{json .Tags}}"), r#"["a:1","b:2"]"#);
         assert_eq!(shown("{{\"}}\"}}{{len .Tags}}"), "}}2");
         assert_eq!(shown("{{index .Tags 1}}"), "b:2");
+        assert_eq!(shown("{{.Ports}}"), "map[80/tcp:{}]");
+        for broken in ["{{.Tags", "{{.Tags}", "a {{\"}}"] {
+            assert!(parse(broken).is_err(), "{broken}");
+        }
         assert_eq!(shown("{{join .Tags \",\"}}"), "a:1,b:2");
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use crate::OciError;
 
-use super::entry::Unpacker;
+use super::entry::{Unpacker, unpack};
 
 /// What becomes of the files `.wh.NAME` and `.wh..wh..opq`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct Applied {
     pub entries: u64,
     /// Bytes of its files.
     pub bytes: u64,
+    /// Bytes of its links' targets.
+    pub link_bytes: u64,
     /// Devices that could not be made, which takes root: left out, as docker does.
     pub devices_skipped: u64,
 }
@@ -80,9 +82,6 @@ pub fn apply(
     options: &ApplyOptions,
 ) -> Result<Applied, OciError> {
     let mut unpacker = Unpacker::new(dir, options)?;
-    let mut archive = tar::Archive::new(tar);
-    for entry in archive.entries().map_err(OciError::Tar)? {
-        unpacker.entry(&mut entry.map_err(OciError::Tar)?)?;
-    }
+    unpack(tar, &mut unpacker)?;
     Ok(unpacker.finish())
 }

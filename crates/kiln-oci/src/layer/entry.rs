@@ -1,10 +1,13 @@
 //! Unpacks the entries of one tar.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use kiln_tree::{Kind, Root, meta_at, remove_all, set_owner, set_xattr};
 use rustix::fs::{
@@ -15,10 +18,20 @@ use rustix::io::Errno;
 use tar::EntryType;
 
 use super::apply::{Applied, ApplyOptions, Ids, Whiteouts};
+use super::recipe::Contents;
 use super::{OPAQUE, OPAQUE_XATTRS, PAX_XATTR, WHITEOUT, carried};
 use crate::OciError;
 
 const BUFFER: usize = 128 * 1024;
+
+/// Unpacks every entry of a tar.
+pub(super) fn unpack(tar: impl Read, unpacker: &mut Unpacker<'_>) -> Result<(), OciError> {
+    let mut archive = tar::Archive::new(tar);
+    for entry in archive.entries().map_err(OciError::Tar)? {
+        unpacker.entry(&mut entry.map_err(OciError::Tar)?)?;
+    }
+    Ok(())
+}
 
 /// The state of unpacking one tar.
 pub(super) struct Unpacker<'o> {
@@ -30,6 +43,13 @@ pub(super) struct Unpacker<'o> {
     times: Vec<(PathBuf, Timestamps)>,
     buffer: Vec<u8>,
     done: Applied,
+    /// Who wants to know where contents are, and the files they were told of.
+    recorder: Option<Recorder<'o>>,
+}
+
+struct Recorder<'o> {
+    contents: Rc<RefCell<dyn Contents + 'o>>,
+    files: HashSet<PathBuf>,
 }
 
 /// What an entry's header says, checked.
@@ -53,7 +73,16 @@ impl<'o> Unpacker<'o> {
             times: Vec::new(),
             buffer: vec![0; BUFFER],
             done: Applied::default(),
+            recorder: None,
         })
+    }
+
+    /// Has the place of each file's content recorded.
+    pub(super) fn record(&mut self, contents: Rc<RefCell<dyn Contents + 'o>>) {
+        self.recorder = Some(Recorder {
+            contents,
+            files: HashSet::new(),
+        });
     }
 
     /// Sets what could not be set before.
@@ -178,14 +207,14 @@ impl<'o> Unpacker<'o> {
         let dir = self.parent_of(&head.path)?;
         let dir = dir.as_fd();
         if self.options.whiteouts == Whiteouts::Overlay && name.as_bytes().starts_with(WHITEOUT) {
-            return self.whiteout(dir, &name);
+            return self.whiteout(dir, &name, &head.path);
         }
         if kind == EntryType::Directory {
             self.directory(dir, &name, &head)?;
             self.times.push((head.path, head.times));
             return Ok(());
         }
-        self.clear(dir, &name)?;
+        self.clear(dir, &name, &head.path)?;
         match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 return self.file(entry, dir, &name, &head);
@@ -196,6 +225,7 @@ impl<'o> Unpacker<'o> {
                 if target.is_empty() {
                     return Err(Failure::Bad("a symbolic link without a target".into()));
                 }
+                self.done.link_bytes += target.len() as u64;
                 symlinkat(OsStr::from_bytes(&target), dir, &name)?;
                 // Paths that were resolved before may lead elsewhere now.
                 self.parent = None;
@@ -237,9 +267,14 @@ impl<'o> Unpacker<'o> {
     }
 
     /// Makes room for an entry that is no directory.
-    fn clear(&mut self, dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Failure> {
+    fn clear(&mut self, dir: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<(), Failure> {
         match meta_at(dir, name) {
             Ok(meta) => {
+                if let Some(recorder) = &self.recorder
+                    && recorder.files.iter().any(|f| f.starts_with(path))
+                {
+                    return Err(Failure::Bad("it is in the layer twice".into()));
+                }
                 if meta.kind == Kind::Dir {
                     self.parent = None;
                 }
@@ -255,7 +290,7 @@ impl<'o> Unpacker<'o> {
             Ok(()) => {}
             Err(Errno::EXIST) => {
                 if meta_at(dir, name)?.kind != Kind::Dir {
-                    self.clear(dir, name)?;
+                    self.clear(dir, name, &head.path)?;
                     mkdirat(dir, name, Mode::from_raw_mode(0o700))?;
                 }
             }
@@ -278,6 +313,14 @@ impl<'o> Unpacker<'o> {
             )));
         }
         self.done.bytes += entry.size();
+        if let Some(recorder) = &mut self.recorder
+            && entry.header().entry_type() != EntryType::GNUSparse
+            && entry.size() > 0
+        {
+            let mut contents = recorder.contents.borrow_mut();
+            contents.file(&head.path, entry.size())?;
+            recorder.files.insert(head.path.clone());
+        }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(dir, name, flags, Mode::from_raw_mode(0o600))?;
@@ -342,7 +385,7 @@ impl<'o> Unpacker<'o> {
     }
 
     /// Turns a layer's deletion into overlayfs's.
-    fn whiteout(&mut self, dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Failure> {
+    fn whiteout(&mut self, dir: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<(), Failure> {
         if name.as_bytes() == OPAQUE {
             let here = OsStr::new(".");
             let [trusted, user] = OPAQUE_XATTRS.map(OsStr::new);
@@ -362,7 +405,7 @@ impl<'o> Unpacker<'o> {
         if hidden.as_bytes().starts_with(WHITEOUT) {
             return Ok(());
         }
-        self.clear(dir, hidden)?;
+        self.clear(dir, hidden, &path.with_file_name(hidden))?;
         let mode = Mode::from_raw_mode(0);
         Ok(mknodat(dir, hidden, FileType::CharacterDevice, mode, 0)?)
     }

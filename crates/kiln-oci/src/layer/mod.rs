@@ -7,11 +7,13 @@
 mod apply;
 mod compress;
 mod entry;
+mod recipe;
 mod times;
 mod write;
 
 pub use apply::{Applied, ApplyOptions, Ids, Limits, Whiteouts, apply};
 pub use compress::{decompress, looks_like_tar};
+pub use recipe::{apply_layer, replay};
 pub use times::clamp_times;
 pub use write::{Written, write_dir};
 

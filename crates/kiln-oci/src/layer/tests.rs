@@ -368,3 +368,56 @@ proptest! {
         prop_assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }
+
+fn replayed(tar: &[u8]) -> Result<Vec<u8>, OciError> {
+    let dir = TempDir::new().unwrap();
+    let mut recipe = Vec::new();
+    let options = ApplyOptions {
+        whiteouts: Whiteouts::Overlay,
+        ..PLAIN
+    };
+    let (_, written) = apply_layer(tar, open(dir.path()).as_fd(), &options, &mut recipe)?;
+    assert_eq!(written.diff_id, Digest::of(tar));
+    assert_eq!(written.tar_size, tar.len() as u64);
+    let mut out = Vec::new();
+    let again = replay(&recipe[..], open(dir.path()).as_fd(), &mut out)?;
+    assert_eq!(again.diff_id, written.diff_id);
+    // A recipe that was cut is an error, never other bytes.
+    let cut = &recipe[..recipe.len() / 2];
+    assert!(replay(cut, open(dir.path()).as_fd(), std::io::sink()).is_err());
+    Ok(out)
+}
+
+#[test]
+fn foreign_tars_come_back_byte_for_byte() {
+    let mut tar = Forge::new()
+        .add(EntryType::Directory, "./", "", b"")
+        .add(EntryType::Directory, "./d/", "", b"")
+        .add(EntryType::Regular, "./d/big", "", &[7; 100_000])
+        .add(EntryType::Regular, "/abs/./x", "", b"x")
+        .add(EntryType::Link, "h", "d/big", b"")
+        .add(EntryType::Regular, ".wh.gone", "", b"payload of a deletion")
+        .add(EntryType::Directory, "./d/", "", b"")
+        .add(EntryType::Regular, "empty", "", b"")
+        .done();
+    assert!(replayed(&tar).unwrap() == tar);
+    // Writers pad as they like.
+    tar.extend([0; 10240]);
+    assert!(replayed(&tar).unwrap() == tar);
+    let without_end = &tar[..tar.len() - 10240 - 1024];
+    assert!(replayed(without_end).unwrap() == without_end);
+}
+
+#[test]
+fn a_file_that_is_there_twice_is_refused() {
+    let twice = Forge::new()
+        .add(EntryType::Regular, "d/f", "", b"1")
+        .add(EntryType::Regular, "d/f", "", b"2")
+        .done();
+    assert!(matches!(replayed(&twice), Err(OciError::Entry { .. })));
+    let gone = Forge::new()
+        .add(EntryType::Regular, "d/f", "", b"1")
+        .add(EntryType::Symlink, "d", "x", b"")
+        .done();
+    assert!(matches!(replayed(&gone), Err(OciError::Entry { .. })));
+}

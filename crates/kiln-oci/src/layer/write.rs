@@ -38,11 +38,7 @@ pub struct Written {
 /// digest on the way.
 pub fn write_dir(dir: BorrowedFd<'_>, out: impl Write) -> Result<Written, OciError> {
     let mut writer = Writer {
-        tar: Builder::new(Tee {
-            hash: Hasher::new(),
-            count: 0,
-            out,
-        }),
+        tar: Builder::new(Tee::new(out)),
         links: HashMap::new(),
         buffer: vec![0; BUFFER],
         size: 0,
@@ -51,25 +47,45 @@ pub fn write_dir(dir: BorrowedFd<'_>, out: impl Write) -> Result<Written, OciErr
     let mut path = Vec::new();
     writer.directory(dir, &mut path)?;
     let (size, entries) = (writer.size, writer.entries);
-    let mut tee = writer
+    let tee = writer
         .tar
         .into_inner()
         .map_err(OciError::io("writing the archive"))?;
-    tee.out
-        .flush()
-        .map_err(OciError::io("writing the archive"))?;
     Ok(Written {
-        diff_id: tee.hash.finish(),
         size,
-        tar_size: tee.count,
         entries,
+        ..tee.finish()?
     })
 }
 
-struct Tee<W> {
+/// Takes the digest and counts the bytes of what it passes on.
+pub(super) struct Tee<W> {
     hash: Hasher,
     count: u64,
     out: W,
+}
+
+impl<W: Write> Tee<W> {
+    pub(super) fn new(out: W) -> Tee<W> {
+        Tee {
+            hash: Hasher::new(),
+            count: 0,
+            out,
+        }
+    }
+
+    /// Digest and size of all that was written.
+    pub(super) fn finish(mut self) -> Result<Written, OciError> {
+        self.out
+            .flush()
+            .map_err(OciError::io("writing the archive"))?;
+        Ok(Written {
+            diff_id: self.hash.finish(),
+            tar_size: self.count,
+            size: 0,
+            entries: 0,
+        })
+    }
 }
 
 impl<W: Write> Write for Tee<W> {

@@ -1,1 +1,18 @@
-//! End-to-end tests.
+//! The whole program from outside: the `kiln` binary on real trees, beside a real dockerd.
+//!
+//! All tests need root and some Debian packages; a test that lacks one fails and names it.
+#![allow(clippy::unwrap_used)]
+
+mod cache;
+mod commands;
+mod concurrency;
+mod conformance;
+mod contexts;
+mod crashes;
+mod disk_full;
+mod errors;
+mod harness;
+mod interrupt;
+mod reproducible;
+mod rootless;
+mod save_load;

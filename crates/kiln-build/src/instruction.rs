@@ -227,7 +227,8 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
             }
             Kind::OnBuild(inner) => {
                 self.image.config.on_build.push(inner.text.clone());
-                format!("ONBUILD {}", inner.text)
+                // Nothing happened yet: as with BuildKit the history is silent.
+                return Ok(());
             }
         };
         self.step(text, shown, span, Op::Config);

@@ -5,6 +5,7 @@ mod build;
 mod format;
 mod images;
 mod progress;
+mod template;
 mod transfer;
 mod units;
 

@@ -82,7 +82,13 @@ impl Bed {
         }
     }
 
+    /// A mount of its own: an upper directory that was written without waiting for the disk can't
+    /// be mounted again.
     pub fn mount(&self) -> OwnedFd {
+        for dir in [&self.upper, &self.work] {
+            let _ = fs::remove_dir_all(dir);
+            fs::create_dir(dir).unwrap();
+        }
         mount_overlay(&Overlay {
             lowers: std::slice::from_ref(&self.lower),
             upper: Some((&self.upper, &self.work)),

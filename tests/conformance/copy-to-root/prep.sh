@@ -1,0 +1,3 @@
+mkdir -m 700 priv
+echo p > priv/p
+chmod 700 .

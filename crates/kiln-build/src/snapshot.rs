@@ -128,6 +128,7 @@ impl Writable {
             tar_size: written.tar_size,
             entries: written.entries,
             created: created.to_owned(),
+            recipe: false,
         };
         store.commit_layer(&upper, &layer)?;
         Ok(Some(written.diff_id))

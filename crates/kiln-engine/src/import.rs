@@ -62,6 +62,7 @@ fn inner<'r>(
             tar_size: written.tar_size,
             entries: written.entries,
             created: now.clone(),
+            recipe: false,
         },
     )?;
     let mut image = ImageConfig {

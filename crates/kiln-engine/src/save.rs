@@ -58,6 +58,7 @@ fn archive_layers(store: &Store, ids: &[Digest]) -> Result<Vec<ArchiveLayer>, Bu
                 diff_id: *id,
                 dir: store.layer_dir(id),
                 tar_size: layer.tar_size,
+                recipe: layer.recipe.then(|| store.recipe_path(id)),
             })
         })
         .collect()

@@ -1,14 +1,15 @@
 //! The docker-archive: what `docker save` writes and `docker load` takes (moby image spec v1.2,
 //! "Combined Image JSON + Filesystem Changeset Format").
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tar::{Builder, EntryType, Header};
 
-use crate::layer::write_dir;
+use crate::layer::{replay, write_dir};
 use crate::{Digest, OciError, Reference};
 
 /// One image to be written.
@@ -29,6 +30,29 @@ pub struct ArchiveLayer {
     pub dir: PathBuf,
     /// The bytes of its tar, which must be known before it is written.
     pub tar_size: u64,
+    /// The recipe of its tar, where it came from elsewhere.
+    pub recipe: Option<PathBuf>,
+}
+
+impl ArchiveLayer {
+    /// Writes its tar, and checks that it is what it was.
+    pub fn write_tar(&self, out: impl Write) -> Result<(), OciError> {
+        let open = |path: &Path| {
+            File::open(path).map_err(OciError::io(format!("opening {}", path.display())))
+        };
+        let dir = open(&self.dir)?;
+        let written = match &self.recipe {
+            Some(recipe) => replay(open(recipe)?, dir.as_fd(), out)?,
+            None => write_dir(dir.as_fd(), out)?,
+        };
+        if written.diff_id == self.diff_id && written.tar_size == self.tar_size {
+            return Ok(());
+        }
+        Err(OciError::Damaged {
+            expected: self.diff_id,
+            found: written.diff_id,
+        })
+    }
 }
 
 /// A member of `manifest.json`.
@@ -117,19 +141,12 @@ fn write_layer(
     name: &str,
     layer: &ArchiveLayer,
 ) -> Result<(), OciError> {
-    let dir = std::fs::File::open(&layer.dir)
-        .map_err(OciError::io(format!("opening {}", layer.dir.display())))?;
-    let failed = || OciError::io(format!("writing {name}"));
     let out = tar.get_mut();
     out.write_all(header(name, layer.tar_size)?.as_bytes())
-        .map_err(failed())?;
-    // A tar is a whole number of blocks: no padding follows.
-    let written = write_dir(dir.as_fd(), out)?;
-    if written.diff_id == layer.diff_id && written.tar_size == layer.tar_size {
-        return Ok(());
-    }
-    Err(OciError::Damaged {
-        expected: layer.diff_id,
-        found: written.diff_id,
-    })
+        .map_err(OciError::io(format!("writing {name}")))?;
+    layer.write_tar(&mut *out)?;
+    // Most tars are whole blocks already.
+    let padding = (512 - layer.tar_size % 512) % 512;
+    out.write_all(&[0; 512][..padding as usize])
+        .map_err(OciError::io(format!("writing {name}")))
 }

@@ -300,13 +300,16 @@ fn links_in_the_root_lead_nowhere_else() {
     fs::create_dir(bed.lower.join("etc")).unwrap();
     let link = |to: &std::path::Path, at: std::path::PathBuf| std::os::unix::fs::symlink(to, at);
     link(&victim, bed.lower.join("dev")).unwrap();
-    link(&victim.join("resolv"), bed.lower.join("etc/resolv.conf")).unwrap();
-    let up = format!("../../../../../../..{}/hosts", victim.display());
+    // Not below the first: what is mounted there would hide it.
+    let other = bed.dir.path().join("other");
+    fs::create_dir(&other).unwrap();
+    link(&other.join("resolv"), bed.lower.join("etc/resolv.conf")).unwrap();
+    let up = format!("../../../../../../..{}/hosts", other.display());
     link(up.as_ref(), bed.lower.join("etc/hosts")).unwrap();
     let done = bed.sh("cat /etc/hosts; ls -l /dev/null; readlink /etc/resolv.conf");
     assert_eq!(done.code(), 0, "{}", done.err);
     assert!(done.out.contains("registry"));
-    assert!(tree(&victim).is_empty());
+    assert!(tree(&victim).is_empty() && tree(&other).is_empty());
     assert!(tree(&bed.upper).iter().all(|name| name == "etc"));
     assert!(fs::read_link(bed.lower.join("dev")).is_ok());
 

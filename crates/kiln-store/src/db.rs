@@ -13,7 +13,8 @@ use crate::{Result, StoreError};
 /// Every row carries three columns for [durability](crate::durable): `seq`,
 /// the number of the change that wrote it; `boot`, the kernel boot in which
 /// that happened; and `durable`, whether it was synced since.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE counter (n INTEGER NOT NULL);
     INSERT INTO counter VALUES (0);
 
@@ -71,7 +72,28 @@ const MIGRATIONS: &[&str] = &["
     ) WITHOUT ROWID;
     CREATE INDEX tags_image ON tags (image);
     CREATE INDEX tags_pending ON tags (boot, seq) WHERE durable = 0;
-"];
+",
+    "
+    -- Whether recipes/<hex> tells how to get the layer's tar back.
+    ALTER TABLE layers ADD COLUMN recipe INTEGER NOT NULL DEFAULT 0;
+
+    -- Knowledge, not state: a row may be lost or out of date without harm, so
+    -- these have none of the columns for durability.
+    CREATE TABLE blobs (
+        layer TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        media_type TEXT NOT NULL,
+        PRIMARY KEY (layer, digest)
+    ) WITHOUT ROWID;
+    CREATE TABLE blob_homes (
+        digest TEXT NOT NULL,
+        registry TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        PRIMARY KEY (digest, registry, repository)
+    ) WITHOUT ROWID;
+",
+];
 
 /// The format that this version writes.
 const FORMAT: i64 = MIGRATIONS.len() as i64;

@@ -27,6 +27,9 @@ pub struct Layer {
     pub entries: u64,
     /// When it was made, in RFC 3339 format.
     pub created: String,
+    /// Whether its tar is to be made by the recipe in [`Store::recipe_path`],
+    /// since it came from elsewhere.
+    pub recipe: bool,
 }
 
 impl Store {
@@ -35,15 +38,21 @@ impl Store {
         self.layers_root().join(diff_id.hex())
     }
 
+    /// Where the recipe of a foreign layer's tar is, or would be.
+    pub fn recipe_path(&self, diff_id: &Digest) -> PathBuf {
+        self.root().join("recipes").join(diff_id.hex())
+    }
+
     /// Looks a layer up. One whose directory is gone counts as absent.
     pub fn layer(&self, diff_id: &Digest) -> Result<Option<Layer>> {
         let found = self.read(|conn| {
             let mut statement = conn.prepare_cached(
-                "SELECT size, tar_size, entries, created, seq FROM layers WHERE diff_id = ?",
+                "SELECT size, tar_size, entries, created, recipe, seq FROM layers
+                    WHERE diff_id = ?",
             )?;
             let row = statement.query_row([diff_id.to_string()], |row| {
                 let (size, tar_size, entries) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                let (diff_id, created) = (*diff_id, row.get(3)?);
+                let (diff_id, created, recipe) = (*diff_id, row.get(3)?, row.get(4)?);
                 Ok((
                     Layer {
                         diff_id,
@@ -51,8 +60,9 @@ impl Store {
                         tar_size,
                         entries,
                         created,
+                        recipe,
                     },
-                    row.get::<_, i64>(4)?,
+                    row.get::<_, i64>(5)?,
                 ))
             });
             Ok(row.optional()?)
@@ -79,6 +89,16 @@ impl Store {
     /// keeps a [`Hold`](crate::Hold) until a cache record or an image names
     /// the layer; before that it may be collected.
     pub fn commit_layer(&self, dir: &Path, layer: &Layer) -> Result<()> {
+        self.commit(dir, layer, None)
+    }
+
+    /// As [`Store::commit_layer`], for a layer that came from elsewhere, with
+    /// the file `recipe` that tells how to get its tar back.
+    pub fn commit_foreign_layer(&self, dir: &Path, layer: &Layer, recipe: &Path) -> Result<()> {
+        self.commit(dir, layer, Some(recipe))
+    }
+
+    fn commit(&self, dir: &Path, layer: &Layer, recipe: Option<&Path>) -> Result<()> {
         // Drops a row without directory, see there.
         if self.layer(&layer.diff_id)?.is_some() {
             return remove_tree(dir);
@@ -94,8 +114,13 @@ impl Store {
             let target = self.layer_dir(&layer.diff_id);
             // A directory without row may be incomplete after a power loss.
             trash.take(&target)?;
+            if let Some(recipe) = recipe {
+                let place = self.recipe_path(&layer.diff_id);
+                std::fs::rename(recipe, place)
+                    .map_err(|e| StoreError::io("cannot move into the store:", recipe, e))?;
+            }
             rename(dir, &target)?;
-            insert(tx, layer, &self.boot)?;
+            insert(tx, layer, recipe.is_some(), &self.boot)?;
             Ok(true)
         })?;
         if !moved {
@@ -119,12 +144,12 @@ pub(crate) fn has_row(tx: &Transaction<'_>, diff_id: &Digest) -> Result<bool> {
     Ok(statement.exists([diff_id.to_string()])?)
 }
 
-fn insert(tx: &Transaction<'_>, layer: &Layer, boot: &str) -> Result<()> {
+fn insert(tx: &Transaction<'_>, layer: &Layer, recipe: bool, boot: &str) -> Result<()> {
     let seq = next_seq(tx)?;
     tx.prepare_cached(
         "INSERT OR REPLACE INTO layers
-            (diff_id, size, tar_size, entries, created, seq, boot)
-            VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (diff_id, size, tar_size, entries, created, recipe, seq, boot)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         layer.diff_id.to_string(),
@@ -132,6 +157,7 @@ fn insert(tx: &Transaction<'_>, layer: &Layer, boot: &str) -> Result<()> {
         layer.tar_size,
         layer.entries,
         layer.created,
+        recipe,
         seq,
         boot
     ])?;
@@ -183,10 +209,11 @@ impl<'a> Trash<'a> {
         }
     }
 
-    /// Takes the directory of a layer.
+    /// Takes the directory of a layer, and its recipe.
     pub(crate) fn take_id(&mut self, diff_id: &str) -> Result<()> {
-        let path = self.store.layer_dir(&digest(diff_id)?);
-        self.take(&path)
+        let id = digest(diff_id)?;
+        self.take(&self.store.layer_dir(&id))?;
+        self.take(&self.store.recipe_path(&id))
     }
 
     /// Takes anything; if it is not there that is fine.

@@ -7,6 +7,7 @@
 //! ```text
 //! kiln.db        layers, images, tags and cache records (WAL mode)
 //! layers/<hex>/  one unpacked layer, named by its diff id
+//! recipes/<hex>  how to get the tar of a layer from elsewhere back
 //! tmp/<name>/    scratch directories, each guarded by a locked <name>.lock
 //! locks/         lock files: `use`, `open`, and one per step being built
 //! contexts/      per-context file-stat caches, managed by the builder
@@ -24,6 +25,7 @@
 //! * **What a build uses is not collected.** A build holds a shared lock (see
 //!   [`Store::hold`]) which deleting layers takes exclusively.
 
+mod blobs;
 mod cache;
 mod collect;
 mod db;
@@ -38,6 +40,7 @@ mod scratch;
 mod store;
 mod tags;
 
+pub use blobs::Blob;
 pub use cache::{CacheRecord, Input};
 pub use collect::Freed;
 pub use error::{Result, StoreError};

@@ -36,6 +36,7 @@ fn put_layer(store: &Store, content: &str) -> Digest {
         tar_size: 1024,
         entries: 1,
         created: "2024-01-01T00:00:00Z".to_owned(),
+        recipe: false,
     };
     store.commit_layer(&dir, &layer).expect("commit");
     diff_id

@@ -5,6 +5,8 @@
 pub mod build;
 pub mod images;
 pub mod import;
+pub mod layers;
+pub mod load;
 pub mod save;
 
 pub use kiln_build::BuildError;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use kiln_oci::archive::{ArchiveImage, ArchiveLayer, write_docker_archive};
+use kiln_oci::archive::{ArchiveImage, ArchiveLayer, write_docker_archive, write_oci_archive};
 use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply, write_dir};
 use kiln_oci::{Digest, ImageConfig, Reference};
 use kiln_store::Store;
@@ -12,9 +12,22 @@ use kiln_store::Store;
 use crate::BuildError;
 use crate::images::find;
 
-/// Writes a docker-archive (what `docker load` takes) with the named images. A name that is an id
-/// goes in without names.
-pub fn save(store: &Store, names: &[String], out: impl Write) -> Result<(), BuildError> {
+/// The forms of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Archive {
+    /// What every `docker load` takes.
+    Docker,
+    /// An OCI image layout in a tar.
+    Oci,
+}
+
+/// Writes an archive with the named images. A name that is an id goes in without names.
+pub fn save(
+    store: &Store,
+    names: &[String],
+    format: Archive,
+    out: impl Write,
+) -> Result<(), BuildError> {
     let _hold = store.hold()?;
     let mut images: Vec<(Digest, Vec<u8>, ImageConfig, Vec<Reference>)> = Vec::new();
     for name in names {
@@ -44,7 +57,10 @@ pub fn save(store: &Store, names: &[String], out: impl Write) -> Result<(), Buil
             })
         })
         .collect::<Result<Vec<_>, BuildError>>()?;
-    write_docker_archive(&list, out)?;
+    match format {
+        Archive::Docker => write_docker_archive(&list, out)?,
+        Archive::Oci => write_oci_archive(&list, out)?,
+    }
     Ok(())
 }
 

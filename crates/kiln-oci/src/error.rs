@@ -31,6 +31,9 @@ pub enum OciError {
         /// What is wrong with it.
         why: String,
     },
+    /// An archive of images that holds none, or only half of one.
+    #[error("not an archive of images: {0}")]
+    Archive(String),
     /// A tar that breaks off or isn't one.
     #[error("broken tar archive: {0}")]
     Tar(#[source] io::Error),

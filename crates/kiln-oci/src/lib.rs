@@ -3,6 +3,7 @@
 //! * [`Digest`], [`Reference`], [`Platform`]: names, parsed once into types that can be no path
 //!   and no URL.
 //! * [`ImageConfig`]: the config of an image, Docker's additions included.
+//! * [`manifest`]: manifests and indexes, read one way only, and which one is for a platform.
 //! * [`layer`]: a directory as a layer's tar, a tar into a directory, whiteouts both ways.
 //! * [`archive`]: the docker-archive that `docker load` takes.
 //!
@@ -13,6 +14,7 @@ mod config;
 mod digest;
 mod error;
 pub mod layer;
+pub mod manifest;
 mod platform;
 mod reference;
 

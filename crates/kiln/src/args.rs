@@ -33,6 +33,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Write images to a tar archive that `docker load` takes
     Save(SaveArgs),
+    /// Bring in images from an archive that docker, podman, skopeo or buildah wrote
+    Load(LoadArgs),
     /// The same commands, grouped as docker groups them
     #[command(subcommand)]
     Image(ImageCommand),
@@ -58,6 +60,8 @@ pub enum ImageCommand {
     Import(ImportArgs),
     /// Write images to a tar archive that `docker load` takes
     Save(SaveArgs),
+    /// Bring in images from an archive that docker, podman, skopeo or buildah wrote
+    Load(LoadArgs),
 }
 
 /// How progress is shown.
@@ -117,7 +121,7 @@ pub struct BuildArgs {
     /// Show no progress, print the image's id
     #[arg(short, long)]
     pub quiet: bool,
-    /// Where the result goes: type=local|tar|docker|image,dest=PATH
+    /// Where the result goes: type=local|tar|docker|oci|image,dest=PATH
     #[arg(short, long, value_name = "SPEC")]
     pub output: Vec<String>,
     /// Put no time of this build into the image: all are SOURCE_DATE_EPOCH, or 0 where that is unset
@@ -213,7 +217,44 @@ pub struct SaveArgs {
     /// The archive; standard output when absent
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// docker for a docker-archive, oci for an OCI image layout in a tar
+    #[arg(long, value_enum, default_value = "docker")]
+    pub format: ArchiveFormat,
+    /// How the archive is compressed: none, gzip or zstd
+    #[arg(long, value_enum, default_value = "none")]
+    pub compression: CompressionArg,
     /// The images
     #[arg(required = true)]
     pub images: Vec<String>,
+}
+
+/// The forms of archives.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ArchiveFormat {
+    #[value(alias = "docker-archive")]
+    Docker,
+    #[value(alias = "oci-archive")]
+    Oci,
+}
+
+/// How something is compressed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompressionArg {
+    #[value(alias = "uncompressed")]
+    None,
+    Gzip,
+    Zstd,
+}
+
+#[derive(Args)]
+pub struct LoadArgs {
+    /// The archive, or an OCI layout directory; standard input when absent
+    #[arg(short, long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Print nothing
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Of an image for several platforms, the one to load
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<String>,
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use kiln_engine::BuildError;
 use kiln_engine::build::{Request, build};
-use kiln_engine::save::{export_dir, export_tar, save};
+use kiln_engine::save::{Archive, export_dir, export_tar, save};
 use kiln_oci::{Platform, Reference};
 use kiln_runtime::{Cancel, Network};
 use kiln_store::Store;
@@ -20,7 +20,7 @@ enum Output {
     Image,
     Local(PathBuf),
     Tar(Option<PathBuf>),
-    Docker(Option<PathBuf>),
+    Archive(Archive, Option<PathBuf>),
 }
 
 /// `kiln build`
@@ -62,15 +62,15 @@ pub fn run(store: &Store, mut a: BuildArgs) -> Result<()> {
             Output::Local(dir) => export_dir(store, layers, dir)?,
             Output::Tar(Some(p)) => write_file(p, |w| Ok(export_tar(store, layers, w)?))?,
             Output::Tar(None) => export_tar(store, layers, std::io::stdout().lock())?,
-            Output::Docker(dest) => {
+            Output::Archive(format, dest) => {
                 let ids = if names.is_empty() {
                     vec![built.id.to_string()]
                 } else {
                     names.clone()
                 };
                 match dest {
-                    Some(p) => write_file(p, |w| Ok(save(store, &ids, w)?))?,
-                    None => save(store, &ids, std::io::stdout().lock())?,
+                    Some(p) => write_file(p, |w| Ok(save(store, &ids, *format, w)?))?,
+                    None => save(store, &ids, *format, std::io::stdout().lock())?,
                 }
             }
         }
@@ -202,9 +202,10 @@ fn parse_output(text: &str, tags: &mut Vec<String>) -> Result<Output> {
         (Some("local"), Some(p)) => Ok(Output::Local(p)),
         (Some("local"), None) => bail!("--output type=local needs dest=DIRECTORY"),
         (Some("tar"), p) => Ok(Output::Tar(p)),
-        (Some("docker"), p) => Ok(Output::Docker(p)),
+        (Some("docker"), p) => Ok(Output::Archive(Archive::Docker, p)),
+        (Some("oci"), p) => Ok(Output::Archive(Archive::Oci, p)),
         (Some(other), _) => {
-            bail!("--output type={other} is not supported (local, tar, docker, image are)")
+            bail!("--output type={other} is not supported (local, tar, docker, oci, image are)")
         }
         (None, _) => bail!("--output: type is required"),
     }

@@ -52,6 +52,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Inspect(a) => images::inspect(&store, &a),
         Command::Import(a) => transfer::import(&store, &a),
         Command::Save(a) => transfer::save(&store, &a),
+        Command::Load(a) => transfer::load(&store, &a),
         Command::Image(sub) => match sub {
             ImageCommand::Build(a) => build::run(&store, *a),
             ImageCommand::Ls(a) => images::list(&store, &a),
@@ -61,6 +62,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             ImageCommand::Inspect(a) => images::inspect(&store, &a),
             ImageCommand::Import(a) => transfer::import(&store, &a),
             ImageCommand::Save(a) => transfer::save(&store, &a),
+            ImageCommand::Load(a) => transfer::load(&store, &a),
         },
     }
 }

@@ -6,11 +6,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use kiln_engine::import::{Import, import as engine_import};
-use kiln_engine::save::save as engine_save;
+use kiln_engine::load::{load_path, load_stream};
+use kiln_engine::save::{Archive, save as engine_save};
+use kiln_oci::layer::Packer;
+use kiln_oci::manifest::LayerCompression;
 use kiln_oci::{Platform, Reference};
 use kiln_store::Store;
 
-use crate::args::{ImportArgs, SaveArgs};
+use crate::args::{ArchiveFormat, CompressionArg, ImportArgs, LoadArgs, SaveArgs};
 
 /// `kiln import`
 pub fn import(store: &Store, a: &ImportArgs) -> Result<()> {
@@ -26,10 +29,7 @@ pub fn import(store: &Store, a: &ImportArgs) -> Result<()> {
             .message
             .clone()
             .unwrap_or_else(|| format!("Imported from {}", a.file)),
-        platform: match &a.platform {
-            Some(p) => p.parse()?,
-            None => Platform::host(),
-        },
+        platform: platform(a.platform.as_deref())?,
     };
     println!("{}", engine_import(store, tar, &what)?);
     Ok(())
@@ -37,18 +37,70 @@ pub fn import(store: &Store, a: &ImportArgs) -> Result<()> {
 
 /// `kiln save`
 pub fn save(store: &Store, a: &SaveArgs) -> Result<()> {
+    let format = match a.format {
+        ArchiveFormat::Docker => Archive::Docker,
+        ArchiveFormat::Oci => Archive::Oci,
+    };
+    let write = |out: &mut dyn Write| -> Result<()> {
+        let mut packer = Packer::new(a.compression.into(), None, out)?;
+        engine_save(store, &a.images, format, &mut packer)?;
+        packer.finish()?;
+        Ok(())
+    };
     match &a.output {
-        Some(path) => write_file(path, |out| Ok(engine_save(store, &a.images, out)?)),
+        Some(path) => write_file(path, write),
         None => {
             let out = std::io::stdout();
             if out.is_terminal() {
                 bail!("cowardly refusing to save to a terminal. Use the -o flag or redirect");
             }
             let mut out = BufWriter::with_capacity(1 << 17, out.lock());
-            engine_save(store, &a.images, &mut out)?;
+            write(&mut out)?;
             out.flush().context("writing to standard output")
         }
     }
+}
+
+impl From<CompressionArg> for LayerCompression {
+    fn from(arg: CompressionArg) -> Self {
+        match arg {
+            CompressionArg::None => LayerCompression::None,
+            CompressionArg::Gzip => LayerCompression::Gzip,
+            CompressionArg::Zstd => LayerCompression::Zstd,
+        }
+    }
+}
+
+/// `kiln load`
+pub fn load(store: &Store, a: &LoadArgs) -> Result<()> {
+    let platform = platform(a.platform.as_deref())?;
+    let loaded = match &a.input {
+        Some(path) => load_path(store, path, &platform)?,
+        None => {
+            let input = std::io::stdin();
+            if input.is_terminal() {
+                bail!("requested load from stdin, but stdin is a terminal; use -i FILE");
+            }
+            let input = Box::new(BufReader::with_capacity(1 << 17, input));
+            load_stream(store, input, &platform)?
+        }
+    };
+    for image in loaded.iter().filter(|_| !a.quiet) {
+        for name in &image.names {
+            println!("Loaded image: {}", name.familiar());
+        }
+        if image.names.is_empty() {
+            println!("Loaded image ID: {}", image.id);
+        }
+    }
+    Ok(())
+}
+
+fn platform(text: Option<&str>) -> Result<Platform> {
+    Ok(match text {
+        Some(p) => p.parse()?,
+        None => Platform::host(),
+    })
 }
 
 /// Writes under another name first: what was there stays until the new file is whole.

@@ -7,12 +7,14 @@
 mod apply;
 mod compress;
 mod entry;
+mod pack;
 mod recipe;
 mod times;
 mod write;
 
 pub use apply::{Applied, ApplyOptions, Ids, Limits, Whiteouts, apply};
 pub use compress::{decompress, looks_like_tar};
+pub use pack::Packer;
 pub use recipe::{apply_layer, replay};
 pub use times::clamp_times;
 pub use write::{Written, write_dir};

@@ -421,3 +421,37 @@ fn a_file_that_is_there_twice_is_refused() {
         .done();
     assert!(matches!(replayed(&gone), Err(OciError::Entry { .. })));
 }
+
+#[test]
+fn packed_layers_are_what_gzip_and_zstd_read() {
+    use crate::manifest::LayerCompression::{Gzip, None, Zstd};
+    let mut data: Vec<u8> = (0..3_500_000u32)
+        .map(|n| (n.wrapping_mul(n) >> 7) as u8)
+        .collect();
+    data.resize(4_500_000, 0);
+    for length in [0, 1, 1 << 20, data.len()] {
+        let data = &data[..length];
+        for compression in [None, Gzip, Zstd] {
+            let pack = |level| {
+                let mut packer = Packer::new(compression, level, Vec::new()).unwrap();
+                packer.write_all(data).unwrap();
+                packer.finish().unwrap()
+            };
+            let packed = pack(Option::None);
+            assert!(packed == pack(Option::None));
+            let mut out = Vec::new();
+            let input = Box::new(Cursor::new(packed.clone()));
+            decompress(input).unwrap().read_to_end(&mut out).unwrap();
+            assert!(out == data);
+            if compression == Gzip {
+                // Readers that stop at the end of the first member read it all.
+                let mut out = Vec::new();
+                flate2::read::GzDecoder::new(&packed[..])
+                    .read_to_end(&mut out)
+                    .unwrap();
+                assert!(out == data);
+                let _ = pack(Some(9));
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
-//! The docker-archive: what `docker save` writes and `docker load` takes (moby image spec v1.2,
-//! "Combined Image JSON + Filesystem Changeset Format").
+//! Writes archives, streaming: nothing is kept but what is being read.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use tar::{Builder, EntryType, Header};
 
 use crate::layer::{replay, write_dir};
+use crate::manifest::{Descriptor, Format, Index, LayerCompression, Manifest as OciManifest};
 use crate::{Digest, OciError, Reference};
 
 /// One image to be written.
@@ -112,6 +113,75 @@ fn manifest(image: &ArchiveImage<'_>) -> Manifest {
             .map(|l| format!("{}.tar", l.diff_id.hex()))
             .collect(),
     }
+}
+
+/// Writes the images as an OCI image layout in one tar, their layers uncompressed.
+pub fn write_oci_archive(images: &[ArchiveImage<'_>], out: impl Write) -> Result<(), OciError> {
+    let mut tar = Builder::new(out);
+    let mut written: HashSet<Digest> = HashSet::new();
+    let mut entries = Vec::new();
+    let mut documents = Vec::new();
+    for image in images {
+        let manifest = oci_manifest(image).to_json();
+        let descriptor = Descriptor::new(
+            Format::Oci.manifest(),
+            Digest::of(&manifest),
+            manifest.len() as u64,
+        );
+        entries.extend(named(&descriptor, &image.tags));
+        documents.push(manifest);
+    }
+    let index = Index::new(Format::Oci, entries).to_json();
+    member(&mut tar, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    member(&mut tar, "index.json", &index)?;
+    for (image, manifest) in images.iter().zip(&documents) {
+        for document in [manifest.as_slice(), image.config_json] {
+            let digest = Digest::of(document);
+            if written.insert(digest) {
+                member(&mut tar, &blob_name(&digest), document)?;
+            }
+        }
+    }
+    for layer in images.iter().flat_map(|image| &image.layers) {
+        if written.insert(layer.diff_id) {
+            write_layer(&mut tar, &blob_name(&layer.diff_id), layer)?;
+        }
+    }
+    let mut out = tar
+        .into_inner()
+        .map_err(OciError::io("writing the archive"))?;
+    out.flush().map_err(OciError::io("writing the archive"))
+}
+
+fn blob_name(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+fn oci_manifest(image: &ArchiveImage<'_>) -> OciManifest {
+    let config = Descriptor::new(
+        Format::Oci.config(),
+        Digest::of(image.config_json),
+        image.config_json.len() as u64,
+    );
+    let media_type = Format::Oci.layer(LayerCompression::None);
+    let layers = image.layers.iter();
+    let layers = layers.map(|l| Descriptor::new(media_type, l.diff_id, l.tar_size));
+    OciManifest::new(Format::Oci, config, layers.collect())
+}
+
+/// An entry of the index for each name, annotated as containerd, docker and podman read it.
+fn named(descriptor: &Descriptor, tags: &[Reference]) -> Vec<Descriptor> {
+    if tags.is_empty() {
+        return vec![descriptor.clone()];
+    }
+    let annotated = |tag: &Reference| {
+        let mut entry = descriptor.clone();
+        let mut note = |key: &str, value: String| entry.annotations.insert(key.to_owned(), value);
+        note("io.containerd.image.name", tag.canonical());
+        note("org.opencontainers.image.ref.name", tag.canonical());
+        entry
+    };
+    tags.iter().map(annotated).collect()
 }
 
 /// The same header whenever it is written.

@@ -1,0 +1,201 @@
+//! Layers from elsewhere into the store.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::fd::AsFd;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply_layer, decompress};
+use kiln_oci::manifest::Descriptor;
+use kiln_oci::{Digest, Hasher};
+use kiln_store::{Layer, Store};
+
+use crate::BuildError;
+
+/// What a layer may always unpack to, however small its blob: 4 GiB.
+const ALWAYS: u64 = 4 << 30;
+/// How many times its blob's size a larger layer may unpack to: real ones stay far below.
+const RATIO: u64 = 200;
+
+/// Unpacks the blob of a layer, `size` bytes long, and stores it, checked against its diff ID; and against its
+/// descriptor too, unless the reader checks that itself.
+///
+/// What the store has already is not read at all. Returns whether anything was.
+pub fn receive<'r>(
+    store: &Store,
+    diff_id: &Digest,
+    size: u64,
+    blob: impl FnOnce() -> Result<Box<dyn Read + Send + 'r>, BuildError>,
+) -> Result<bool, BuildError> {
+    if store.layer(diff_id)?.is_some() {
+        return Ok(false);
+    }
+    // Whoever else is at it makes this superfluous.
+    let _single = store.lock_key(&format!("layer-{}", diff_id.hex()))?;
+    if store.layer(diff_id)?.is_some() {
+        return Ok(false);
+    }
+    let failed = |e: io::Error| BuildError::caused(format_args!("layer {diff_id}"), &e);
+    let scratch = store.scratch()?;
+    let (dir, recipe) = (scratch.path().join("layer"), scratch.path().join("recipe"));
+    make_root(&dir).map_err(failed)?;
+    let fd = File::open(&dir).map_err(failed)?;
+    let out = BufWriter::new(File::create(&recipe).map_err(failed)?);
+    let options = ApplyOptions {
+        whiteouts: Whiteouts::Overlay,
+        limits: Limits {
+            bytes: size.saturating_mul(RATIO).max(ALWAYS),
+            ..Limits::default()
+        },
+        ids: Ids::Keep,
+    };
+    let blob = blob()?;
+    let (_, written) = std::thread::scope(|s| {
+        let ahead = ReadAhead::start(s, move || decompress(Box::new(BufReader::new(blob))));
+        apply_layer(ahead, fd.as_fd(), &options, out)
+    })
+    .map_err(|e| BuildError::caused(format_args!("layer {diff_id}"), &e))?;
+    if written.diff_id != *diff_id {
+        return Err(BuildError::new(format!(
+            "layer {diff_id}: its content has the digest {}",
+            written.diff_id
+        )));
+    }
+    store.commit_foreign_layer(
+        &dir,
+        &Layer {
+            diff_id: *diff_id,
+            size: written.size,
+            tar_size: written.tar_size,
+            entries: written.entries,
+            created: jiff::Timestamp::now().to_string(),
+            recipe: true,
+        },
+        &recipe,
+    )?;
+    Ok(true)
+}
+
+/// The root directory of a layer that has no entry for it.
+fn make_root(path: &std::path::Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    std::fs::DirBuilder::new().mode(0o755).create(path)?;
+    // Whatever the umask is.
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o755))
+}
+
+/// Checks a blob against its descriptor while it is read.
+pub struct Checked<R> {
+    inner: R,
+    hash: Option<Hasher>,
+    left: u64,
+    expected: Digest,
+}
+
+impl<R: Read> Checked<R> {
+    /// `inner` must hold exactly what the descriptor says.
+    pub fn new(inner: R, descriptor: &Descriptor) -> Self {
+        Checked {
+            inner,
+            hash: Some(Hasher::new()),
+            left: descriptor.size,
+            expected: descriptor.digest,
+        }
+    }
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        let Some(hash) = &mut self.hash else {
+            return Ok(n);
+        };
+        let bad = |why: &str| io::Error::other(format!("blob {}: {why}", self.expected));
+        if n as u64 > self.left {
+            return Err(bad("it is longer than its descriptor says"));
+        }
+        self.left -= n as u64;
+        hash.write_all(&buffer[..n])?;
+        if n == 0 && !buffer.is_empty() {
+            if self.left > 0 {
+                return Err(bad("it is shorter than its descriptor says"));
+            }
+            let found = self.hash.take().map(Hasher::finish);
+            if found != Some(self.expected) {
+                return Err(bad("its content has another digest"));
+            }
+        }
+        Ok(n)
+    }
+}
+
+/// How much is read ahead: 8 pieces of 256 KiB.
+const PIECES: usize = 8;
+const PIECE: usize = 256 * 1024;
+
+/// Reads in a thread of its own, so that download and decompression go on while files are written.
+struct ReadAhead {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl ReadAhead {
+    fn start<'s, 'e, R: Read + 's>(
+        scope: &'s std::thread::Scope<'s, 'e>,
+        open: impl FnOnce() -> io::Result<R> + Send + 's,
+    ) -> ReadAhead {
+        let (sender, pieces) = sync_channel(PIECES);
+        scope.spawn(move || match open() {
+            Ok(reader) => pump(reader, &sender),
+            Err(e) => drop(sender.send(Err(e))),
+        });
+        ReadAhead {
+            pieces,
+            piece: Vec::new(),
+            at: 0,
+            ended: false,
+        }
+    }
+}
+
+/// Sends what there is to read; ends early when nobody listens any more.
+fn pump(mut reader: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) {
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        let read = reader.by_ref().take(PIECE as u64).read_to_end(&mut piece);
+        let last = match read {
+            Ok(_) if piece.is_empty() => return,
+            Ok(_) => sender.send(Ok(piece)).is_err(),
+            Err(e) => {
+                let _ = sender.send(Err(e));
+                true
+            }
+        };
+        if last {
+            return;
+        }
+    }
+}
+
+impl Read for ReadAhead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.piece.len() && !self.ended {
+            match self.pieces.recv() {
+                Ok(piece) => {
+                    self.piece = piece?;
+                    self.at = 0;
+                }
+                Err(_) => self.ended = true,
+            }
+        }
+        if self.ended {
+            return Ok(0);
+        }
+        let n = buffer.len().min(self.piece.len() - self.at);
+        buffer[..n].copy_from_slice(&self.piece[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}

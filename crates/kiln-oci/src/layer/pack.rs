@@ -1,0 +1,211 @@
+//! Compressing a layer: gzip on all cores, zstd on one (it is faster still).
+//!
+//! The same input gives the same bytes on any number of cores: gzip's input is cut into blocks of
+//! a fixed size, each deflated for itself and ended by a flush, so that their bytes can be put one
+//! after the other into one gzip member (as pigz does, RFC 1952).
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+
+use crate::manifest::LayerCompression;
+
+/// How much is deflated at once.
+const BLOCK: usize = 1 << 20;
+/// Fast, and nearly as small as the usual 6.
+const GZIP_LEVEL: u32 = 3;
+const ZSTD_LEVEL: i32 = 3;
+/// Magic, deflate, no flags, no time, no hint, an unknown system: nothing of this machine.
+const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+/// The last block, empty.
+const END: [u8; 2] = [3, 0];
+
+/// Compresses what is written to it.
+pub enum Packer<W: Write> {
+    /// Not at all.
+    Plain(W),
+    /// As one gzip member.
+    Gzip(Box<Gzip<W>>),
+    /// As one zstd frame.
+    Zstd(zstd::stream::write::Encoder<'static, W>),
+}
+
+impl<W: Write> Packer<W> {
+    /// Begins; without a level a fast one is taken.
+    pub fn new(compression: LayerCompression, level: Option<i32>, out: W) -> io::Result<Self> {
+        Ok(match compression {
+            LayerCompression::None => Packer::Plain(out),
+            LayerCompression::Gzip => {
+                let level = level
+                    .and_then(|l| u32::try_from(l).ok())
+                    .map_or(GZIP_LEVEL, |l| l.min(9));
+                Packer::Gzip(Box::new(Gzip::new(Compression::new(level), out)?))
+            }
+            LayerCompression::Zstd => {
+                let level = level.unwrap_or(ZSTD_LEVEL);
+                let mut encoder = zstd::stream::write::Encoder::new(out, level)?;
+                encoder.include_checksum(true)?;
+                Packer::Zstd(encoder)
+            }
+        })
+    }
+
+    /// Ends the stream.
+    pub fn finish(self) -> io::Result<W> {
+        match self {
+            Packer::Plain(out) => Ok(out),
+            Packer::Gzip(gzip) => gzip.finish(),
+            Packer::Zstd(encoder) => encoder.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Packer<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Packer::Plain(out) => out.write(bytes),
+            Packer::Gzip(gzip) => gzip.write(bytes),
+            Packer::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A deflated block, and the checksum of what was in it.
+type Deflated = io::Result<(Vec<u8>, Crc)>;
+
+struct Job {
+    block: Vec<u8>,
+    result: SyncSender<Deflated>,
+}
+
+/// The blocks under way, in order.
+pub struct Gzip<W> {
+    out: W,
+    block: Vec<u8>,
+    jobs: Option<SyncSender<Job>>,
+    results: VecDeque<Receiver<Deflated>>,
+    workers: Vec<JoinHandle<()>>,
+    crc: Crc,
+}
+
+impl<W: Write> Gzip<W> {
+    fn new(level: Compression, mut out: W) -> io::Result<Gzip<W>> {
+        out.write_all(&HEADER)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (jobs, queue) = sync_channel::<Job>(cores);
+        let queue = Arc::new(Mutex::new(queue));
+        let workers = (0..cores)
+            .map(|_| {
+                let queue = Arc::clone(&queue);
+                std::thread::spawn(move || deflate_all(&queue, level))
+            })
+            .collect();
+        Ok(Gzip {
+            out,
+            block: Vec::with_capacity(BLOCK),
+            jobs: Some(jobs),
+            results: VecDeque::new(),
+            workers,
+            crc: Crc::new(),
+        })
+    }
+
+    /// Hands the block to a worker; takes results while there are more than the workers need.
+    fn submit(&mut self) -> io::Result<()> {
+        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
+        let (result, receiver) = sync_channel(1);
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        jobs.send(Job { block, result }).map_err(|_| gone())?;
+        self.results.push_back(receiver);
+        while self.results.len() > 2 * self.workers.len() {
+            self.take()?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> io::Result<()> {
+        let Some(receiver) = self.results.pop_front() else {
+            return Ok(());
+        };
+        let (bytes, crc) = receiver.recv().map_err(|_| gone())??;
+        self.crc.combine(&crc);
+        self.out.write_all(&bytes)
+    }
+
+    fn finish(mut self) -> io::Result<W> {
+        if !self.block.is_empty() {
+            self.submit()?;
+        }
+        while !self.results.is_empty() {
+            self.take()?;
+        }
+        // Without senders the workers end.
+        self.jobs = None;
+        for worker in self.workers.drain(..) {
+            worker.join().map_err(|_| gone())?;
+        }
+        self.out.write_all(&END)?;
+        self.out.write_all(&self.crc.sum().to_le_bytes())?;
+        self.out.write_all(&self.crc.amount().to_le_bytes())?;
+        Ok(self.out)
+    }
+}
+
+impl<W: Write> Write for Gzip<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = bytes.len().min(BLOCK - self.block.len());
+        self.block.extend_from_slice(&bytes[..n]);
+        if self.block.len() == BLOCK {
+            self.submit()?;
+        }
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("a compressing thread has ended early")
+}
+
+fn deflate_all(queue: &Mutex<Receiver<Job>>, level: Compression) {
+    let mut state = Compress::new(level, false);
+    loop {
+        // Locked only while waiting: the guard goes before the work begins.
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        state.reset();
+        let _ = job.result.send(deflate(&mut state, &job.block));
+    }
+}
+
+fn deflate(state: &mut Compress, block: &[u8]) -> Deflated {
+    let mut crc = Crc::new();
+    crc.update(block);
+    // Deflate's worst case is a little more than the input.
+    let mut out = Vec::with_capacity(block.len() + block.len() / 1000 + 64);
+    loop {
+        let done = usize::try_from(state.total_in()).map_err(io::Error::other)?;
+        let status = state
+            .compress_vec(&block[done..], &mut out, FlushCompress::Sync)
+            .map_err(io::Error::other)?;
+        let all = state.total_in() == block.len() as u64;
+        if all && out.len() < out.capacity() {
+            return Ok((out, crc));
+        }
+        if status == Status::StreamEnd {
+            return Err(io::Error::other("deflate ended early"));
+        }
+        out.reserve(4096);
+    }
+}

@@ -8,6 +8,8 @@
 //! This crate draws nothing and talks to no terminal: it sends [`event::Event`]s. The file systems
 //! are the store's, the processes the runtime's.
 
+mod base;
+pub mod changes;
 pub mod context;
 mod copy;
 pub mod duration;
@@ -28,6 +30,7 @@ mod statcache;
 mod steps;
 mod users;
 
+pub use base::Fetch;
 pub use context::Context;
 pub use error::BuildError;
 pub use event::{Event, Progress, Silent};

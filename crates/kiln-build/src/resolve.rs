@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kiln_dockerfile::{Dockerfile, Env, Instruction, Kind, Span, expand_word, parse_instruction};
-use kiln_oci::{ImageConfig, Platform, Reference};
-use kiln_store::{Store, StoreError};
+use kiln_oci::{ImageConfig, Platform};
 
+use crate::base::Bases;
 use crate::error::BuildError;
 use crate::instruction::StageBuilder;
 use crate::options::BuildOptions;
@@ -32,8 +32,8 @@ pub const PROXY_ARGS: [&str; 10] = [
 pub struct Globals<'a> {
     /// The caller's wishes.
     pub options: &'a BuildOptions,
-    /// Where base images are looked up.
-    pub store: &'a Store,
+    /// Where base images come from.
+    pub bases: Bases<'a>,
     /// ARGs before the first FROM, and the platform arguments.
     pub args: BTreeMap<String, String>,
     /// The platform arguments alone.
@@ -51,12 +51,16 @@ impl Env for Globals<'_> {
 }
 
 /// Makes the plan.
-pub fn plan(file: &Dockerfile, options: &BuildOptions, store: &Store) -> Result<Plan, BuildError> {
+pub fn plan(
+    file: &Dockerfile,
+    options: &BuildOptions,
+    bases: Bases<'_>,
+) -> Result<Plan, BuildError> {
     let name = &options.dockerfile_name;
     let platform_args = platform_args(&options.platform);
     let mut globals = Globals {
         options,
-        store,
+        bases,
         args: platform_args.clone(),
         platform_args,
         escape: file.directives.escape,
@@ -307,15 +311,10 @@ fn plan_stage(
         inherited = Some(done[i].scope.clone());
         (Base::Stage(i), done[i].image.clone())
     } else {
-        if options.pull {
-            return Err(located(
-                BuildError::new(format!(
-                    "cannot pull {word}: no registry can be reached by this version"
-                ))
-                .hint("leave --pull away to use the image in the local store"),
-            ));
-        }
-        let (id, config) = find_image(globals.store, &word, &platform, names).map_err(located)?;
+        let (id, config) = globals
+            .bases
+            .find(&word, &platform, names)
+            .map_err(located)?;
         let layers = config.rootfs.diff_ids.clone();
         let base = Base::Image {
             name: word.clone(),
@@ -366,70 +365,9 @@ fn scratch_config(platform: &Platform) -> ImageConfig {
     config
 }
 
-/// The image of that name in the store, for that platform.
-pub fn find_image(
-    store: &Store,
-    name: &str,
-    platform: &Platform,
-    stages: &[Option<String>],
-) -> Result<(kiln_oci::Digest, ImageConfig), BuildError> {
-    if let Err(e) = Reference::parse(name) {
-        return Err(BuildError::new(format!(
-            "failed to parse image name {name:?}: {e}"
-        )));
-    }
-    let id = match store.resolve(name) {
-        Ok(id) => id,
-        Err(StoreError::NotFound { .. }) => {
-            let mut error = BuildError::new(format!("{name}: not found in the local store"));
-            let near = nearest(name, store, stages);
-            error = match near {
-                Some(n) => error.hint(format!("did you mean {n}?")),
-                None => error.hint(format!(
-                    "bring it in first, e.g. `kiln import rootfs.tar {name}`"
-                )),
-            };
-            return Err(error);
-        }
-        Err(e) => return Err(e.into()),
-    };
-    let record = store
-        .image(&id)?
-        .ok_or_else(|| BuildError::new(format!("{name}: its config is gone from the store")))?;
-    let config = ImageConfig::from_json(&record.config_json)?;
-    if config.architecture != platform.architecture || config.os != platform.os {
-        return Err(BuildError::new(format!(
-            "{name} is for {}/{}, not for {platform}",
-            config.os, config.architecture
-        ))
-        .hint("name the platform with --platform, or use an image that has it"));
-    }
-    Ok((id, config))
-}
-
-/// The stage or tag whose name is nearest, if any is near.
-fn nearest(name: &str, store: &Store, stages: &[Option<String>]) -> Option<String> {
-    let tags = store.tags().unwrap_or_default();
-    // Where the tag is left out, latest is meant: it is no part of the likeness.
-    let short = |r: &Reference| match r.tag() {
-        Some("latest") if !name.contains(':') => r.familiar_name(),
-        _ => r.familiar(),
-    };
-    let known = stages
-        .iter()
-        .flatten()
-        .cloned()
-        .chain(tags.iter().map(|(r, _)| short(r)));
-    known
-        .map(|k| (kiln_dockerfile::edit_distance(name, &k), k))
-        .filter(|(d, k)| *d <= 2 && *d < k.len())
-        .min()
-        .map(|(_, k)| k)
-}
-
 /// What `--from=WORD` names.
 pub fn copy_from(
-    globals: &Globals,
+    globals: &mut Globals,
     names: &[Option<String>],
     index: usize,
     word: &str,
@@ -450,7 +388,7 @@ pub fn copy_from(
         ))
         .hint("a stage can only copy from stages before it"));
     }
-    let (_, config) = find_image(globals.store, word, &globals.options.platform, names)?;
+    let (_, config) = globals.bases.find(word, &globals.options.platform, names)?;
     Ok(CopyFrom::Image {
         name: word.to_owned(),
         layers: config.rootfs.diff_ids,

@@ -14,6 +14,7 @@ use kiln_runtime::{Cancel, Stream};
 use kiln_store::{CacheRecord, Store};
 use kiln_tree::Root;
 
+use crate::base::{Bases, Fetch};
 use crate::context::Context;
 use crate::error::{BuildError, IoContext};
 use crate::event::{Event, Progress};
@@ -78,11 +79,12 @@ pub fn build(
     options: &BuildOptions,
     context: Option<&Context>,
     store: &Store,
+    fetch: &dyn Fetch,
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Built, BuildError> {
     let _hold = store.hold()?;
-    let plan = plan(file, options, store)?;
+    let plan = plan(file, options, Bases::new(store, fetch, options.pull))?;
     for w in &plan.warnings {
         progress.event(Event::Warning(w.clone()));
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::full_disk_hint;
 use kiln_build::fetch::{download, git_checkout, parse_git};
 use kiln_build::options::BuildOptions;
-use kiln_build::{BuildError, Built, Context, Progress};
+use kiln_build::{BuildError, Built, Context, Fetch, Progress};
 use kiln_dockerfile::ParseError;
 use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply, decompress, looks_like_tar};
 use kiln_oci::{OciError, Platform, Reference};
@@ -65,16 +65,18 @@ pub fn build(
     store: &Store,
     request: &Request,
     stdin: &mut dyn Read,
+    fetch: &dyn Fetch,
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Built, BuildError> {
-    inner(store, request, stdin, progress, cancel).map_err(|e| full_disk_hint(store, e))
+    inner(store, request, stdin, fetch, progress, cancel).map_err(|e| full_disk_hint(store, e))
 }
 
 fn inner(
     store: &Store,
     request: &Request,
     stdin: &mut dyn Read,
+    fetch: &dyn Fetch,
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Built, BuildError> {
@@ -105,7 +107,7 @@ fn inner(
         source_date_epoch: from_arg.or(request.source_date_epoch),
     };
     let context = sources.context.as_ref();
-    let built = kiln_build::build(&parsed, &options, context, store, progress, cancel)?;
+    let built = kiln_build::build(&parsed, &options, context, store, fetch, progress, cancel)?;
     let mut changed = built.executed > 0;
     for tag in &request.tags {
         let tag = tag.clone().with_default_tag();

@@ -5,6 +5,7 @@ use kiln_store::{ImageRecord, Store};
 use serde_json::{Value, json};
 
 use crate::BuildError;
+use crate::filters::Filters;
 
 /// One row of `images`.
 #[derive(Debug, Clone)]
@@ -19,61 +20,43 @@ pub struct ImageRow {
     pub created: String,
     /// Bytes of its files.
     pub size: u64,
+    /// The digest of the manifest it was pulled with.
+    pub manifest: Option<Digest>,
 }
 
-/// All images, newest first, one row a tag. `filter` is a repository or a reference.
-pub fn list(store: &Store, filter: Option<&str>) -> Result<Vec<ImageRow>, BuildError> {
+/// All images that pass the filters, newest first, one row a tag.
+pub fn list(store: &Store, filters: &Filters) -> Result<Vec<ImageRow>, BuildError> {
     let tags = store.tags()?;
-    let wanted = filter.map(Reference::parse).transpose()?;
+    let images = store.images()?;
+    let passing = filters.passing(store, &images)?;
     let mut rows = Vec::new();
-    for image in store.images()? {
+    for image in images.iter().filter(|i| passing.contains(&i.id)) {
         let mut own: Vec<&Reference> = tags
             .iter()
             .filter(|(_, id)| *id == image.id)
             .map(|(r, _)| r)
             .collect();
         own.sort_by_key(|r| r.familiar());
-        if own.is_empty() && wanted.is_none() {
-            rows.push(row(&image, None));
+        if own.is_empty() && filters.passes_name(None)? {
+            rows.push(row(image, None));
         }
-        let hit = |r: &Reference| match &wanted {
-            None => true,
-            Some(w) => {
-                w.registry() == r.registry()
-                    && w.repository() == r.repository()
-                    && w.tag().is_none_or(|t| r.tag() == Some(t))
+        for name in own {
+            if filters.passes_name(Some(name))? {
+                rows.push(row(image, Some(name)));
             }
-        };
-        rows.extend(
-            own.into_iter()
-                .filter(|r| hit(r))
-                .map(|r| row(&image, Some(r))),
-        );
+        }
     }
     Ok(rows)
 }
 
 fn row(image: &ImageRecord, name: Option<&Reference>) -> ImageRow {
     ImageRow {
-        repository: name.map(repository),
+        repository: name.map(Reference::familiar_name),
         tag: name.and_then(|r| r.tag()).map(String::from),
         id: image.id,
         created: image.created.clone(),
         size: image.size,
-    }
-}
-
-/// The repository without tag and digest, in the short form.
-fn repository(r: &Reference) -> String {
-    let whole = r.familiar();
-    let whole = whole.split('@').next().unwrap_or_default();
-    match r.tag() {
-        Some(t) => whole
-            .strip_suffix(t)
-            .and_then(|w| w.strip_suffix(':'))
-            .unwrap_or(whole)
-            .to_owned(),
-        None => whole.to_owned(),
+        manifest: image.manifest.as_deref().map(Digest::of),
     }
 }
 
@@ -143,7 +126,7 @@ pub fn inspect(store: &Store, name: &str) -> Result<Value, BuildError> {
     Ok(json!({
         "Id": record.id.to_string(),
         "RepoTags": tags,
-        "RepoDigests": [],
+        "RepoDigests": repo_digests(&record, &store.tags_of(&record.id)?),
         "Parent": "",
         "Comment": comment.unwrap_or_default(),
         "Created": config.created,
@@ -155,6 +138,20 @@ pub fn inspect(store: &Store, name: &str) -> Result<Value, BuildError> {
         "Size": record.size,
         "RootFS": { "Type": "layers", "Layers": config.rootfs.diff_ids },
     }))
+}
+
+/// `repository@digest` for each repository of an image that has a manifest.
+fn repo_digests(record: &ImageRecord, tags: &[Reference]) -> Vec<String> {
+    let Some(digest) = record.manifest.as_deref().map(Digest::of) else {
+        return Vec::new();
+    };
+    let mut out: Vec<String> = tags
+        .iter()
+        .map(|t| format!("{}@{digest}", t.familiar_name()))
+        .collect();
+    out.sort();
+    out.dedup();
+    out
 }
 
 /// Gives an image one more name.

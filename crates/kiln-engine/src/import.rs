@@ -8,6 +8,7 @@ use kiln_oci::{Digest, History, ImageConfig, Platform, Reference};
 use kiln_store::{Layer, Store};
 
 use crate::BuildError;
+use kiln_build::changes::apply_changes;
 
 /// What to make of the tar.
 pub struct Import {
@@ -17,6 +18,8 @@ pub struct Import {
     pub message: String,
     /// What it is for.
     pub platform: Platform,
+    /// `--change`: instructions for its config.
+    pub changes: Vec<String>,
 }
 
 /// Reads the tar (plain or compressed) and stores the image.
@@ -65,13 +68,14 @@ fn inner<'r>(
             recipe: false,
         },
     )?;
-    let mut image = ImageConfig {
+    let image = ImageConfig {
         architecture: what.platform.architecture.clone(),
         os: what.platform.os.clone(),
         variant: what.platform.variant.clone(),
         created: Some(now.clone()),
         ..ImageConfig::default()
     };
+    let mut image = apply_changes(store, image, &what.changes)?;
     image.rootfs.diff_ids = vec![written.diff_id];
     image.history = vec![History {
         created: Some(now),

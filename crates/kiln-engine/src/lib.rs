@@ -3,10 +3,13 @@
 //! Nothing here prints: results are plain data, progress goes to a `kiln_build::Progress`.
 
 pub mod build;
+pub mod filters;
 pub mod images;
 pub mod import;
 pub mod layers;
 pub mod load;
+pub mod prune;
+pub mod pull;
 pub mod save;
 
 pub use kiln_build::BuildError;

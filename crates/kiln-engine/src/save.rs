@@ -80,6 +80,13 @@ fn archive_layers(store: &Store, ids: &[Digest]) -> Result<Vec<ArchiveLayer>, Bu
         .collect()
 }
 
+/// Writes the merged file system of an image as a tar: its history and config stay behind.
+pub fn export_image(store: &Store, name: &str, out: impl Write) -> Result<(), BuildError> {
+    let _hold = store.hold()?;
+    let (_, config) = find(store, name)?;
+    export_tar(store, &config.rootfs.diff_ids, out)
+}
+
 /// Writes the merged file system as a tar.
 pub fn export_tar(store: &Store, layers: &[Digest], out: impl Write) -> Result<(), BuildError> {
     let scratch = store.scratch()?;

@@ -39,6 +39,7 @@ mod root;
 mod scratch;
 mod store;
 mod tags;
+mod usage;
 
 pub use blobs::Blob;
 pub use cache::{CacheRecord, Input};
@@ -49,6 +50,7 @@ pub use layers::Layer;
 pub use lock::{Hold, KeyLock};
 pub use scratch::Scratch;
 pub use store::Store;
+pub use usage::Usage;
 
 #[cfg(test)]
 mod tests;

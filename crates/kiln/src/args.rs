@@ -35,6 +35,14 @@ pub enum Command {
     Save(SaveArgs),
     /// Bring in images from an archive that docker, podman, skopeo or buildah wrote
     Load(LoadArgs),
+    /// Write the files of an image, all its layers as one, to a tar archive
+    Export(ExportArgs),
+    /// The store as a whole
+    #[command(subcommand)]
+    System(SystemCommand),
+    /// The build cache
+    #[command(subcommand)]
+    Builder(BuilderCommand),
     /// The same commands, grouped as docker groups them
     #[command(subcommand)]
     Image(ImageCommand),
@@ -62,6 +70,51 @@ pub enum ImageCommand {
     Save(SaveArgs),
     /// Bring in images from an archive that docker, podman, skopeo or buildah wrote
     Load(LoadArgs),
+    /// Remove images without a name
+    Prune(PruneArgs),
+}
+
+#[derive(Subcommand)]
+pub enum SystemCommand {
+    /// How much the store holds
+    Df(DfArgs),
+    /// Remove images without a name, the build cache, and all that is left over
+    Prune(PruneArgs),
+}
+
+#[derive(Subcommand)]
+pub enum BuilderCommand {
+    /// Remove the build cache
+    Prune(PruneArgs),
+}
+
+#[derive(Args)]
+pub struct PruneArgs {
+    /// Images with a name, too
+    #[arg(short, long)]
+    pub all: bool,
+    /// Don't ask
+    #[arg(short, long)]
+    pub force: bool,
+    /// Only images that pass: label=KEY[=VALUE], until=TIME
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct DfArgs {
+    /// A Go template, `json`, or `table TEMPLATE`
+    #[arg(long)]
+    pub format: Option<String>,
+}
+
+#[derive(Args)]
+pub struct ExportArgs {
+    /// The archive; standard output when absent
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The image
+    pub image: String,
 }
 
 /// How progress is shown.
@@ -144,6 +197,12 @@ pub struct ImagesArgs {
     /// Whole ids
     #[arg(long)]
     pub no_trunc: bool,
+    /// Also the digests of manifests
+    #[arg(long)]
+    pub digests: bool,
+    /// Only images that pass: dangling=, reference=, label=, before=, since=, until=
+    #[arg(short, long, value_name = "FILTER")]
+    pub filter: Vec<String>,
     /// A Go template, `json`, or `table TEMPLATE`
     #[arg(long)]
     pub format: Option<String>,
@@ -200,13 +259,16 @@ pub struct InspectArgs {
 
 #[derive(Args)]
 pub struct ImportArgs {
-    /// The tar, plain or compressed; - for standard input
+    /// The tar, plain or compressed: a file, a URL, or - for standard input
     pub file: String,
     /// The image's name
     pub name: Option<String>,
     /// A remark for the history
     #[arg(short, long)]
     pub message: Option<String>,
+    /// An instruction to apply to the image, like CMD or ENV
+    #[arg(short, long, value_name = "INSTRUCTION")]
+    pub change: Vec<String>,
     /// What the files are for
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<String>,

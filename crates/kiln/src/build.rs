@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use kiln_engine::BuildError;
 use kiln_engine::build::{Request, build};
+use kiln_engine::pull::Offline;
 use kiln_engine::save::{Archive, export_dir, export_tar, save};
 use kiln_oci::{Platform, Reference};
 use kiln_runtime::{Cancel, Network};
@@ -41,7 +42,7 @@ pub fn run(store: &Store, mut a: BuildArgs) -> Result<()> {
     let cancel = Cancel::new();
     watch_signals(&cancel)?;
     let mut stdin = std::io::stdin();
-    let built = match build(store, &request, &mut stdin, &*screen, &cancel) {
+    let built = match build(store, &request, &mut stdin, &Offline, &*screen, &cancel) {
         Ok(b) => b,
         Err(e) => {
             screen.finish();

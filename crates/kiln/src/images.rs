@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Result, bail};
+use kiln_engine::filters::Filters;
 use kiln_engine::images::{self as engine, Removed};
 use kiln_oci::Digest;
 use kiln_store::Store;
@@ -21,7 +22,14 @@ fn shown_id(id: &Digest, whole: bool) -> String {
 
 /// `kiln images`
 pub fn list(store: &Store, a: &ImagesArgs) -> Result<()> {
-    let rows = engine::list(store, a.name.as_deref())?;
+    let mut filters = Filters::default();
+    if let Some(name) = &a.name {
+        filters.reference(name);
+    }
+    for filter in &a.filter {
+        filters.add(filter)?;
+    }
+    let rows = engine::list(store, &filters)?;
     if a.quiet && a.format.is_none() {
         let mut seen = std::collections::HashSet::new();
         for r in rows.iter().filter(|r| seen.insert(r.id)) {
@@ -57,14 +65,18 @@ pub fn list(store: &Store, a: &ImagesArgs) -> Result<()> {
                 ("CreatedAt", go_time(&r.created)),
                 ("Size", human_size(r.size)),
                 ("VirtualSize", human_size(r.size)),
-                ("Digest", none()),
+                ("Digest", r.manifest.map_or_else(none, |d| d.to_string())),
                 ("Containers", "N/A".to_owned()),
                 ("SharedSize", "N/A".to_owned()),
                 ("UniqueSize", "N/A".to_owned()),
             ])
         })
         .collect();
-    print_rows(&rows, &COLUMNS, &HEADINGS, a.format.as_deref())
+    let mut columns = COLUMNS.to_vec();
+    if a.digests {
+        columns.insert(2, ("Digest", "DIGEST"));
+    }
+    print_rows(&rows, &columns, &HEADINGS, a.format.as_deref())
 }
 
 /// `kiln history`

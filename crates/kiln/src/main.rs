@@ -5,6 +5,7 @@ mod build;
 mod format;
 mod images;
 mod progress;
+mod system;
 mod template;
 mod transfer;
 mod units;
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use kiln_store::Store;
 
-use args::{Cli, Command, ImageCommand};
+use args::{BuilderCommand, Cli, Command, ImageCommand, SystemCommand};
+use system::Kind;
 
 fn main() -> ExitCode {
     kiln_runtime::helper_main_if_asked();
@@ -53,6 +55,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(a) => transfer::import(&store, &a),
         Command::Save(a) => transfer::save(&store, &a),
         Command::Load(a) => transfer::load(&store, &a),
+        Command::Export(a) => transfer::export(&store, &a),
+        Command::System(sub) => match sub {
+            SystemCommand::Df(a) => system::usage(&store, &a),
+            SystemCommand::Prune(a) => system::prune(&store, &a, Kind::System),
+        },
+        Command::Builder(BuilderCommand::Prune(a)) => system::prune(&store, &a, Kind::Cache),
         Command::Image(sub) => match sub {
             ImageCommand::Build(a) => build::run(&store, *a),
             ImageCommand::Ls(a) => images::list(&store, &a),
@@ -63,6 +71,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             ImageCommand::Import(a) => transfer::import(&store, &a),
             ImageCommand::Save(a) => transfer::save(&store, &a),
             ImageCommand::Load(a) => transfer::load(&store, &a),
+            ImageCommand::Prune(a) => system::prune(&store, &a, Kind::Images),
         },
     }
 }

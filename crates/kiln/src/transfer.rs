@@ -5,20 +5,27 @@ use std::io::{BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use kiln_build::fetch::download;
 use kiln_engine::import::{Import, import as engine_import};
 use kiln_engine::load::{load_path, load_stream};
-use kiln_engine::save::{Archive, save as engine_save};
+use kiln_engine::save::{Archive, export_image, save as engine_save};
 use kiln_oci::layer::Packer;
 use kiln_oci::manifest::LayerCompression;
 use kiln_oci::{Platform, Reference};
 use kiln_store::Store;
 
-use crate::args::{ArchiveFormat, CompressionArg, ImportArgs, LoadArgs, SaveArgs};
+use crate::args::{ArchiveFormat, CompressionArg, ExportArgs, ImportArgs, LoadArgs, SaveArgs};
 
 /// `kiln import`
 pub fn import(store: &Store, a: &ImportArgs) -> Result<()> {
+    let fetched;
     let tar: Box<dyn BufRead> = if a.file == "-" {
         Box::new(BufReader::with_capacity(1 << 17, std::io::stdin()))
+    } else if a.file.starts_with("http://") || a.file.starts_with("https://") {
+        fetched = store.scratch()?;
+        let file = download(&a.file, fetched.path())?.file;
+        let file = File::open(&file).with_context(|| format!("opening {}", file.display()))?;
+        Box::new(BufReader::with_capacity(1 << 17, file))
     } else {
         let file = File::open(&a.file).with_context(|| format!("opening {}", a.file))?;
         Box::new(BufReader::with_capacity(1 << 17, file))
@@ -30,6 +37,7 @@ pub fn import(store: &Store, a: &ImportArgs) -> Result<()> {
             .clone()
             .unwrap_or_else(|| format!("Imported from {}", a.file)),
         platform: platform(a.platform.as_deref())?,
+        changes: a.change.clone(),
     };
     println!("{}", engine_import(store, tar, &what)?);
     Ok(())
@@ -47,18 +55,28 @@ pub fn save(store: &Store, a: &SaveArgs) -> Result<()> {
         packer.finish()?;
         Ok(())
     };
-    match &a.output {
-        Some(path) => write_file(path, write),
-        None => {
-            let out = std::io::stdout();
-            if out.is_terminal() {
-                bail!("cowardly refusing to save to a terminal. Use the -o flag or redirect");
-            }
-            let mut out = BufWriter::with_capacity(1 << 17, out.lock());
-            write(&mut out)?;
-            out.flush().context("writing to standard output")
+    to_output(a.output.as_deref(), write)
+}
+
+/// `kiln export`
+pub fn export(store: &Store, a: &ExportArgs) -> Result<()> {
+    to_output(a.output.as_deref(), |out| {
+        Ok(export_image(store, &a.image, out)?)
+    })
+}
+
+/// Into a file, or to standard output unless that is a terminal.
+fn to_output(path: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let Some(path) = path else {
+        let out = std::io::stdout();
+        if out.is_terminal() {
+            bail!("cowardly refusing to save to a terminal. Use the -o flag or redirect");
         }
-    }
+        let mut out = BufWriter::with_capacity(1 << 17, out.lock());
+        write(&mut out)?;
+        return out.flush().context("writing to standard output");
+    };
+    write_file(path, write)
 }
 
 impl From<CompressionArg> for LayerCompression {

@@ -1,0 +1,113 @@
+//! `system df` and the prunings.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use anyhow::{Context as _, Result};
+use kiln_engine::filters::Filters;
+use kiln_engine::images::Removed;
+use kiln_engine::prune::{Scope, prune as engine_prune};
+use kiln_store::Store;
+
+use crate::args::{DfArgs, PruneArgs};
+use crate::format::{Column, print_rows};
+use crate::units::human_size;
+
+/// What is pruned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `image prune`
+    Images,
+    /// `builder prune`
+    Cache,
+    /// `system prune`
+    System,
+}
+
+/// `kiln system df`
+pub fn usage(store: &Store, a: &DfArgs) -> Result<()> {
+    const COLUMNS: [Column; 5] = [
+        ("Type", "TYPE"),
+        ("TotalCount", "TOTAL"),
+        ("Active", "ACTIVE"),
+        ("Size", "SIZE"),
+        ("Reclaimable", "RECLAIMABLE"),
+    ];
+    let usage = store.usage()?;
+    let share = |part: u64, whole: u64| match whole {
+        0 => "0B".to_owned(),
+        _ => format!("{} ({}%)", human_size(part), part * 100 / whole),
+    };
+    let row = |kind: &str, total: u64, size: u64, reclaimable: String| {
+        HashMap::from([
+            ("Type", kind.to_owned()),
+            ("TotalCount", total.to_string()),
+            ("Active", "0".to_owned()),
+            ("Size", human_size(size)),
+            ("Reclaimable", reclaimable),
+        ])
+    };
+    let cache = usage.cache_bytes + usage.unused_bytes;
+    let rows = [
+        row(
+            "Images",
+            usage.images,
+            usage.image_bytes,
+            share(usage.dangling_bytes, usage.image_bytes),
+        ),
+        row("Containers", 0, 0, share(0, 0)),
+        row("Local Volumes", 0, 0, share(0, 0)),
+        row("Build Cache", usage.cache_records, cache, human_size(cache)),
+    ];
+    print_rows(&rows, &COLUMNS, &COLUMNS, a.format.as_deref())
+}
+
+/// The three prunings.
+pub fn prune(store: &Store, a: &PruneArgs, kind: Kind) -> Result<()> {
+    let scope = Scope {
+        dangling: kind != Kind::Cache,
+        all_images: a.all && kind != Kind::Cache,
+        cache: kind != Kind::Images,
+    };
+    let mut filters = Filters::default();
+    for filter in &a.filter {
+        filters.add(filter)?;
+    }
+    if !a.force && !agreed(scope)? {
+        return Ok(());
+    }
+    let done = engine_prune(store, scope, &filters)?;
+    if !done.removed.is_empty() {
+        println!("Deleted Images:");
+    }
+    for removed in &done.removed {
+        match removed {
+            Removed::Untagged(name) => println!("untagged: {name}"),
+            Removed::Deleted(id) => println!("deleted: {id}"),
+        }
+    }
+    if done.records > 0 {
+        println!("Deleted build cache records: {}", done.records);
+    }
+    println!("\nTotal reclaimed space: {}", human_size(done.bytes));
+    Ok(())
+}
+
+fn agreed(scope: Scope) -> Result<bool> {
+    println!("WARNING! This will remove:");
+    match (scope.all_images, scope.dangling) {
+        (true, _) => println!("  - all images"),
+        (_, true) => println!("  - all dangling images"),
+        _ => {}
+    }
+    if scope.cache {
+        println!("  - all build cache");
+    }
+    print!("\nAre you sure you want to continue? [y/N] ");
+    std::io::stdout().flush().context("writing the question")?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("reading the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

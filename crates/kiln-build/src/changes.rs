@@ -37,6 +37,7 @@ pub fn apply_changes(
         dockerfile: Vec::new(),
         target: None,
         build_args: BTreeMap::new(),
+        tags: Vec::new(),
         labels: BTreeMap::new(),
         pull: false,
         no_cache: false,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kiln_oci::Platform;
+use kiln_oci::{Platform, Reference};
 use kiln_runtime::Network;
 
 /// Everything a build needs to know besides the context.
@@ -16,6 +16,8 @@ pub struct BuildOptions {
     pub target: Option<String>,
     /// `--build-arg`; names without a value were looked up in the environment by the caller.
     pub build_args: BTreeMap<String, String>,
+    /// Names that the image gets, complete.
+    pub tags: Vec<Reference>,
     /// `--label`.
     pub labels: BTreeMap<String, String>,
     /// Fetch base images anew even where the store has them.

@@ -36,6 +36,8 @@ const TAIL: usize = 16 << 10;
 pub struct Built {
     /// The image's id in the store.
     pub id: Digest,
+    /// Whether the store had no such image, or it had not all of its names.
+    pub new: bool,
     /// Its config.
     pub image: ImageConfig,
     /// Steps that came out of the cache.
@@ -73,7 +75,7 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-/// Builds the target stage and stores the image, untagged.
+/// Builds the target stage and stores the image.
 pub fn build(
     file: &Dockerfile,
     options: &BuildOptions,
@@ -336,9 +338,12 @@ impl Build<'_> {
             }
         };
         let image = assembled(&now);
-        let id = self.store.image_put(&image.to_json(), None)?;
+        let (id, new) =
+            self.store
+                .image_put_named(&image.to_json(), None, &self.options.tags)?;
         Ok(Built {
             id,
+            new,
             image,
             cached: self.cached.load(Ordering::Relaxed),
             executed: self.executed.load(Ordering::Relaxed),

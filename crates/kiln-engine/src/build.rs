@@ -97,6 +97,11 @@ fn inner(
         dockerfile: sources.dockerfile.clone(),
         target: request.target.clone(),
         build_args,
+        tags: request
+            .tags
+            .iter()
+            .map(|t| t.clone().with_default_tag())
+            .collect(),
         labels: request.labels.clone(),
         pull: request.pull,
         no_cache: request.no_cache,
@@ -108,16 +113,7 @@ fn inner(
     };
     let context = sources.context.as_ref();
     let built = kiln_build::build(&parsed, &options, context, store, fetch, progress, cancel)?;
-    let mut changed = built.executed > 0;
-    for tag in &request.tags {
-        let tag = tag.clone().with_default_tag();
-        let now = store.resolve(&tag.canonical()).ok();
-        if now != Some(built.id) {
-            store.tag(&tag, &built.id)?;
-            changed = true;
-        }
-    }
-    if changed {
+    if built.executed > 0 || built.new {
         store.sync()?;
     }
     Ok(built)

@@ -193,12 +193,9 @@ pub fn remove(store: &Store, name: &str, force: bool) -> Result<Vec<Removed>, Bu
         }
         None => tags,
     };
-    for r in names {
-        store.untag(&r)?;
-        done.push(Removed::Untagged(r.familiar()));
-    }
-    if store.tags_of(&id)?.is_empty() {
-        let freed = store.remove_image(&id)?;
+    let freed = store.untag_and_remove(&id, &names)?;
+    done.extend(names.iter().map(|r| Removed::Untagged(r.familiar())));
+    if let Some(freed) = freed {
         done.push(Removed::Deleted(id));
         done.extend(freed.into_iter().map(Removed::Deleted));
     }

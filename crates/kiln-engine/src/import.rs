@@ -84,10 +84,12 @@ fn inner<'r>(
         author: None,
         empty_layer: false,
     }];
-    let id = store.image_put(&image.to_json(), None)?;
-    if let Some(name) = &what.name {
-        store.tag(&name.clone().with_default_tag(), &id)?;
-    }
+    let names: Vec<Reference> = what
+        .name
+        .iter()
+        .map(|n| n.clone().with_default_tag())
+        .collect();
+    let (id, _) = store.image_put_named(&image.to_json(), None, &names)?;
     store.sync()?;
     Ok(id)
 }

@@ -85,10 +85,7 @@ fn one(store: &Store, members: &Members, image: StoredImage) -> Result<Loaded, B
     for layer in &image.layers {
         take_layer(store, members, layer)?;
     }
-    let id = store.image_put(&image.config_json, image.manifest.as_deref())?;
-    for name in &names {
-        store.tag(name, &id)?;
-    }
+    let (id, _) = store.image_put_named(&image.config_json, image.manifest.as_deref(), &names)?;
     Ok(Loaded { id, names })
 }
 

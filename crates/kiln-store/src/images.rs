@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
-use kiln_oci::{Digest, ImageConfig};
+use kiln_oci::{Digest, ImageConfig, Reference};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::db::next_seq;
 use crate::layers::{Trash, digest, has_row};
+use crate::tags::give;
 use crate::{Result, Store, StoreError};
 
 /// A stored image.
@@ -32,6 +33,18 @@ impl Store {
     ///
     /// Storing it again changes nothing, except that a manifest is kept.
     pub fn image_put(&self, config_json: &[u8], manifest: Option<&[u8]>) -> Result<Digest> {
+        let (id, _) = self.image_put_named(config_json, manifest, &[])?;
+        Ok(id)
+    }
+
+    /// Stores an image and gives it names at the same moment, so that nobody
+    /// finds it without them. Also returns whether anything is new.
+    pub fn image_put_named(
+        &self,
+        config_json: &[u8],
+        manifest: Option<&[u8]>,
+        names: &[Reference],
+    ) -> Result<(Digest, bool)> {
         let config =
             ImageConfig::from_json(config_json).map_err(|e| StoreError::Config(e.to_string()))?;
         let id = Digest::of(config_json);
@@ -44,7 +57,7 @@ impl Store {
                 }
             }
             let seq = next_seq(tx)?;
-            tx.prepare_cached(
+            let stored = tx.prepare_cached(
                 "INSERT INTO images (id, config, manifest, manifest_digest, created, stored_at,
                         seq, boot)
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -68,7 +81,11 @@ impl Store {
                 let position = i64::try_from(position).map_err(StoreError::corrupt)?;
                 add.execute(params![id.to_string(), position, layer.to_string()])?;
             }
-            Ok(id)
+            let mut new = stored > 0;
+            for name in names {
+                new |= give(tx, name, &id, &self.boot)?;
+            }
+            Ok((id, new))
         })
     }
 
@@ -98,15 +115,34 @@ impl Store {
     ///
     /// While a build uses the store, layers stay for [`Store::collect`].
     pub fn remove_image(&self, id: &Digest) -> Result<Vec<Digest>> {
+        match self.untag_and_remove(id, &[])? {
+            Some(freed) => Ok(freed),
+            None => {
+                let tags = self.tags_of(id)?.iter().map(Reference::canonical).collect();
+                Err(StoreError::Tagged { id: *id, tags })
+            }
+        }
+    }
+
+    /// Takes names away from an image, and removes it as
+    /// [`Store::remove_image`] does if it has no other. All in one step:
+    /// whoever gives it a name meanwhile does so before or after.
+    pub fn untag_and_remove(
+        &self,
+        id: &Digest,
+        names: &[Reference],
+    ) -> Result<Option<Vec<Digest>>> {
         let alone = self.try_exclusive()?;
         let mut trash = Trash::new(self);
         let freed = self.write_through(|tx| {
             let key = id.to_string();
-            let mut tags = tx.prepare("SELECT name FROM tags WHERE image = ? ORDER BY name")?;
-            let tags = tags.query_map([&key], |row| row.get(0))?;
-            let tags = tags.collect::<rusqlite::Result<Vec<String>>>()?;
-            if !tags.is_empty() {
-                return Err(StoreError::Tagged { id: *id, tags });
+            let mut untag = tx.prepare("DELETE FROM tags WHERE name = ? AND image = ?")?;
+            for name in names {
+                untag.execute([&crate::tags::key(name), &key])?;
+            }
+            let mut tags = tx.prepare("SELECT 1 FROM tags WHERE image = ?")?;
+            if tags.exists([&key])? {
+                return Ok(None);
             }
             let layers = layers_of(tx, id)?;
             tx.execute("DELETE FROM image_layers WHERE image = ?", [&key])?;
@@ -115,7 +151,7 @@ impl Store {
                 return Err(StoreError::NotFound { name: key });
             }
             if alone.is_none() {
-                return Ok(Vec::new());
+                return Ok(Some(Vec::new()));
             }
             let mut freed = Vec::new();
             for layer in layers {
@@ -130,7 +166,7 @@ impl Store {
                     freed.push(digest(&layer)?);
                 }
             }
-            Ok(freed)
+            Ok(Some(freed))
         })?;
         Ok(freed)
     }

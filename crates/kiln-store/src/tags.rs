@@ -1,7 +1,7 @@
 //! Tags: names of images.
 
 use kiln_oci::{Digest, Reference};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::db::next_seq;
 use crate::layers::digest;
@@ -10,29 +10,15 @@ use crate::{Result, Store, StoreError};
 impl Store {
     /// Gives the image `id` a name, taking it from the image that had it.
     pub fn tag(&self, r: &Reference, id: &Digest) -> Result<()> {
-        if r.digest().is_some() {
-            return Err(StoreError::InvalidTag(r.familiar()));
-        }
-        let (name, image) = (key(r), id.to_string());
         self.write(|tx| {
+            let image = id.to_string();
             if !tx
                 .prepare_cached("SELECT 1 FROM images WHERE id = ?")?
                 .exists([&image])?
             {
                 return Err(StoreError::NotFound { name: image });
             }
-            let seq = next_seq(tx)?;
-            // Until the move is durable, a power loss undoes it.
-            tx.prepare_cached(
-                "INSERT INTO tags (name, image, seq, boot) VALUES (?, ?, ?, ?)
-                    ON CONFLICT (name) DO UPDATE SET
-                        safe = CASE WHEN durable THEN image ELSE safe END,
-                        image = excluded.image, seq = excluded.seq, boot = excluded.boot,
-                        durable = 0
-                    WHERE image <> excluded.image",
-            )?
-            .execute(params![name, image, seq, self.boot])?;
-            Ok(())
+            give(tx, r, id, &self.boot).map(|_| ())
         })
     }
 
@@ -72,6 +58,26 @@ impl Store {
                 .collect()
         })
     }
+}
+
+/// Moves a name to a stored image; whether it was another's before.
+pub(crate) fn give(tx: &Transaction<'_>, r: &Reference, id: &Digest, boot: &str) -> Result<bool> {
+    if r.digest().is_some() {
+        return Err(StoreError::InvalidTag(r.familiar()));
+    }
+    let seq = next_seq(tx)?;
+    // Until the move is durable, a power loss undoes it.
+    let moved = tx
+        .prepare_cached(
+            "INSERT INTO tags (name, image, seq, boot) VALUES (?, ?, ?, ?)
+                ON CONFLICT (name) DO UPDATE SET
+                    safe = CASE WHEN durable THEN image ELSE safe END,
+                    image = excluded.image, seq = excluded.seq, boot = excluded.boot,
+                    durable = 0
+                WHERE image <> excluded.image",
+        )?
+        .execute(params![key(r), id.to_string(), seq, boot])?;
+    Ok(moved > 0)
 }
 
 /// A reference as the table has it: complete, with its tag.

@@ -111,7 +111,7 @@ fn prints(body: &str) -> bool {
     let control = ["if", "else", "end", "range", "with", "break", "continue"];
     let body = body.trim_start_matches('-').trim();
     let assigns = body.starts_with('$') && (body.contains(":=") || body.contains(" = "));
-    !(body.is_empty() || body.starts_with("/*") || assigns) && !control.contains(&keyword(body))
+    !(body.is_empty() || body.starts_with("/*") || assigns || control.contains(&keyword(body)))
 }
 
 /// A value as Go's `%v` shows it.

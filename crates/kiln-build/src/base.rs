@@ -49,7 +49,11 @@ impl<'a> Bases<'a> {
         }
         match self.stored(name)? {
             Some((id, config)) if fits(&config, platform) => return Ok((id, config)),
-            Some(_) => self.bring(&reference, platform)?,
+            Some((_, config)) => self.bring(&reference, platform).map_err(|e| {
+                let mut error = other_platform(name, &config, platform);
+                error.message = format!("{}; {}", error.message, e.message);
+                error
+            })?,
             None => self.bring(&reference, platform).map_err(|e| {
                 let message = format!("{name}: not found in the local store; {}", e.message);
                 let error = BuildError {
@@ -67,11 +71,7 @@ impl<'a> Bases<'a> {
         }
         match self.stored(name)? {
             Some((id, config)) if fits(&config, platform) => Ok((id, config)),
-            Some((_, config)) => Err(BuildError::new(format!(
-                "{name} is for {}/{}, not for {platform}",
-                config.os, config.architecture
-            ))
-            .hint("name the platform with --platform, or use an image that has it")),
+            Some((_, config)) => Err(other_platform(name, &config, platform)),
             None => Err(BuildError::new(format!(
                 "{name}: not found in the local store"
             ))),
@@ -101,6 +101,14 @@ impl<'a> Bases<'a> {
             .ok_or_else(|| BuildError::new(format!("{name}: its config is gone from the store")))?;
         Ok(Some((id, ImageConfig::from_json(&record.config_json)?)))
     }
+}
+
+fn other_platform(name: &str, config: &ImageConfig, platform: &Platform) -> BuildError {
+    BuildError::new(format!(
+        "{name} is for {}/{}, not for {platform}",
+        config.os, config.architecture
+    ))
+    .hint("name the platform with --platform, or use an image that has it")
 }
 
 fn fits(config: &ImageConfig, platform: &Platform) -> bool {

@@ -338,9 +338,9 @@ impl Build<'_> {
             }
         };
         let image = assembled(&now);
-        let (id, new) =
-            self.store
-                .image_put_named(&image.to_json(), None, &self.options.tags)?;
+        let (id, new) = self
+            .store
+            .image_put_named(&image.to_json(), None, &self.options.tags)?;
         Ok(Built {
             id,
             new,

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::fd::AsFd;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply_layer, decompress};
 use kiln_oci::manifest::Descriptor;
@@ -11,6 +10,7 @@ use kiln_oci::{Digest, Hasher};
 use kiln_store::{Layer, Store};
 
 use crate::BuildError;
+use crate::stream::Ahead;
 
 /// What a layer may always unpack to, however small its blob: 4 GiB.
 const ALWAYS: u64 = 4 << 30;
@@ -51,7 +51,7 @@ pub fn receive<'r>(
     };
     let blob = blob()?;
     let (_, written) = std::thread::scope(|s| {
-        let ahead = ReadAhead::start(s, move || decompress(Box::new(BufReader::new(blob))));
+        let ahead = Ahead::reading(s, move || decompress(Box::new(BufReader::new(blob))));
         apply_layer(ahead, fd.as_fd(), &options, out)
     })
     .map_err(|e| BuildError::caused(format_args!("layer {diff_id}"), &e))?;
@@ -125,77 +125,6 @@ impl<R: Read> Read for Checked<R> {
                 return Err(bad("its content has another digest"));
             }
         }
-        Ok(n)
-    }
-}
-
-/// How much is read ahead: 8 pieces of 256 KiB.
-const PIECES: usize = 8;
-const PIECE: usize = 256 * 1024;
-
-/// Reads in a thread of its own, so that download and decompression go on while files are written.
-struct ReadAhead {
-    pieces: Receiver<io::Result<Vec<u8>>>,
-    piece: Vec<u8>,
-    at: usize,
-    ended: bool,
-}
-
-impl ReadAhead {
-    fn start<'s, 'e, R: Read + 's>(
-        scope: &'s std::thread::Scope<'s, 'e>,
-        open: impl FnOnce() -> io::Result<R> + Send + 's,
-    ) -> ReadAhead {
-        let (sender, pieces) = sync_channel(PIECES);
-        scope.spawn(move || match open() {
-            Ok(reader) => pump(reader, &sender),
-            Err(e) => drop(sender.send(Err(e))),
-        });
-        ReadAhead {
-            pieces,
-            piece: Vec::new(),
-            at: 0,
-            ended: false,
-        }
-    }
-}
-
-/// Sends what there is to read; ends early when nobody listens any more.
-fn pump(mut reader: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) {
-    loop {
-        let mut piece = Vec::with_capacity(PIECE);
-        let read = reader.by_ref().take(PIECE as u64).read_to_end(&mut piece);
-        let last = match read {
-            Ok(_) if piece.is_empty() => return,
-            Ok(_) => sender.send(Ok(piece)).is_err(),
-            Err(e) => {
-                let _ = sender.send(Err(e));
-                true
-            }
-        };
-        if last {
-            return;
-        }
-    }
-}
-
-impl Read for ReadAhead {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.piece.len() && !self.ended {
-            match self.pieces.recv() {
-                Ok(piece) => {
-                    self.piece = piece?;
-                    self.at = 0;
-                }
-                Err(_) => self.ended = true,
-            }
-        }
-        if self.ended {
-            return Ok(0);
-        }
-        let n = buffer.len().min(self.piece.len() - self.at);
-        buffer[..n].copy_from_slice(&self.piece[self.at..self.at + n]);
-        self.at += n;
         Ok(n)
     }
 }

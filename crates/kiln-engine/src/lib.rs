@@ -8,9 +8,13 @@ pub mod images;
 pub mod import;
 pub mod layers;
 pub mod load;
+pub mod manifests;
 pub mod prune;
 pub mod pull;
+pub mod push;
+pub mod registry;
 pub mod save;
+mod stream;
 
 pub use kiln_build::BuildError;
 

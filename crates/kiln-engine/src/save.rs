@@ -64,7 +64,10 @@ pub fn save(
     Ok(())
 }
 
-fn archive_layers(store: &Store, ids: &[Digest]) -> Result<Vec<ArchiveLayer>, BuildError> {
+pub(crate) fn archive_layers(
+    store: &Store,
+    ids: &[Digest],
+) -> Result<Vec<ArchiveLayer>, BuildError> {
     ids.iter()
         .map(|id| {
             let layer = store

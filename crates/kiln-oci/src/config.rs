@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Digest, OciError};
+use crate::{Digest, OciError, Platform};
 
 /// The config of an image. Its serialised bytes are what the image's id is the digest of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,6 +180,15 @@ impl ImageConfig {
     /// Reads a config; members that are absent or null are empty.
     pub fn from_json(bytes: &[u8]) -> Result<ImageConfig, OciError> {
         serde_json::from_slice(bytes).map_err(OciError::Config)
+    }
+
+    /// What it runs on.
+    pub fn platform(&self) -> Platform {
+        Platform {
+            os: self.os.clone(),
+            architecture: self.architecture.clone(),
+            variant: self.variant.clone(),
+        }
     }
 
     /// The bytes that the id is taken of: always the same for equal configs.

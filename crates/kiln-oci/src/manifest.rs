@@ -138,6 +138,8 @@ pub struct Index {
 }
 
 /// What a manifest's reference leads to.
+// There is one at a time: boxing the larger would only be in the way.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Document {
     /// One image.

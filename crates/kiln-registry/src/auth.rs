@@ -61,13 +61,9 @@ pub(crate) fn refused(
     scopes: &[String],
 ) {
     let mut known = lock(&endpoint.auth);
-    if used.is_some() {
-        // A login by another process, or a helper's next password, may do.
-        known.credential = None;
-    }
-    if challenge.is_some() {
-        known.challenge = challenge;
-    }
+    // A login by another process, or a helper's next password, may do.
+    known.credential = None;
+    known.challenge = challenge;
     drop(known);
     let place = endpoint.token(&scopes.join(" "));
     let mut place = lock(&place);
@@ -86,9 +82,7 @@ pub(crate) fn hint(endpoint: &Endpoint) -> String {
     let known = lock(&endpoint.auth);
     let mut hint = match &known.credential {
         Some(Some(_)) => format!("check that your account at {name} may do so"),
-        _ => format!(
-            "check the name, or log in with `kiln login {name}` if it needs a login"
-        ),
+        _ => format!("check the name, or log in with `kiln login {name}` if it needs a login"),
     };
     if let Some(trouble) = &known.trouble {
         hint = format!("{hint} ({trouble})");

@@ -53,6 +53,15 @@ pub(crate) fn read_whole(
     Ok(out)
 }
 
+/// Reads what there is of a body, but not too much of it.
+fn read_start(body: Body) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut reader = body.into_reader().take(MAX_REFUSAL);
+    // What came before it broke tells enough.
+    let _ = reader.read_to_end(&mut out);
+    out
+}
+
 /// Reads a body that must be JSON.
 pub(crate) fn read_json(
     what: &str,
@@ -71,11 +80,16 @@ pub(crate) fn read_json(
 }
 
 /// The error that a refusal is. Whether a 401 is worth another try is decided before.
-pub(crate) fn refusal(what: &str, host: &str, hint: &str, response: Response<Body>) -> RegistryError {
+pub(crate) fn refusal(
+    what: &str,
+    host: &str,
+    hint: &str,
+    response: Response<Body>,
+) -> RegistryError {
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let html = header(&headers, "content-type").is_some_and(|t| t.starts_with("text/html"));
-    let bytes = read_whole(what, host, response.into_body(), MAX_REFUSAL).unwrap_or_default();
+    let bytes = read_start(response.into_body());
     let text = String::from_utf8_lossy(&bytes);
     let line = one_line(&text);
     let (what, host) = (what.to_owned(), host.to_owned());
@@ -111,7 +125,7 @@ pub(crate) fn refusal(what: &str, host: &str, hint: &str, response: Response<Bod
 /// The error that a page is where a registry should answer.
 pub(crate) fn page(what: &str, host: &str, response: Response<Body>) -> RegistryError {
     let status = response.status().as_u16();
-    let bytes = read_whole(what, host, response.into_body(), MAX_REFUSAL).unwrap_or_default();
+    let bytes = read_start(response.into_body());
     RegistryError::NoRegistry {
         what: what.to_owned(),
         host: host.to_owned(),
@@ -183,7 +197,10 @@ mod tests {
                 Some("no [31m (DENIED)"),
             ),
             (r#"{"errors":[{"code":"A"},{"message":"b"}]}"#, Some("A, b")),
-            (r#"{"details":"incorrect username or password"}"#, Some("incorrect username or password")),
+            (
+                r#"{"details":"incorrect username or password"}"#,
+                Some("incorrect username or password"),
+            ),
             (r#"{"error":"x","error_description":"y"}"#, Some("y")),
             (r#"{"errors":[]}"#, None),
             ("[]", None),

@@ -22,7 +22,9 @@ pub(crate) fn parse<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challe
     for header in headers {
         for (scheme, parameters) in challenges(header) {
             let get = |name: &str| {
-                let found = parameters.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+                let found = parameters
+                    .iter()
+                    .find(|(n, _)| n.eq_ignore_ascii_case(name));
                 found.map(|(_, value)| value.clone())
             };
             if scheme.eq_ignore_ascii_case("bearer") {
@@ -123,11 +125,24 @@ mod tests {
         assert_eq!(one(docker), found);
         assert_eq!(one(&format!("Basic realm=\"x\", {docker}")), found);
         assert_eq!(parse(["Basic realm=x", docker].into_iter()), found);
-        assert_eq!(one("Negotiate abc/+==, bearer REALM = \"a\\\"b\""), bearer("a\"b", None));
-        assert_eq!(one("Bearer realm=https://h/t,service=s"), bearer("https://h/t", Some("s")));
+        assert_eq!(
+            one("Negotiate abc/+==, bearer REALM = \"a\\\"b\""),
+            bearer("a\"b", None)
+        );
+        assert_eq!(
+            one("Bearer realm=https://h/t,service=s"),
+            bearer("https://h/t", Some("s"))
+        );
         let e = one("Bearer realm=\"r\",error=\"insufficient_scope\"");
         assert!(matches!(e, Some(Challenge::Bearer { error: Some(e), .. }) if e.contains("scope")));
-        for bad in ["", "Bearer", "Bearer scope=\"x\"", "realm=\"x\"", "Digest realm=\"x\"", "=,\"\\"] {
+        for bad in [
+            "",
+            "Bearer",
+            "Bearer scope=\"x\"",
+            "realm=\"x\"",
+            "Digest realm=\"x\"",
+            "=,\"\\",
+        ] {
             assert_eq!(one(bad), None, "{bad}");
         }
     }

@@ -47,7 +47,10 @@ fn forms_of_entries() {
             "empty.example":{}}}"#,
     );
     assert_eq!(s.get("docker.io").unwrap(), Some(password("u", "p:w")));
-    assert_eq!(s.get("index.docker.io").unwrap(), Some(password("u", "p:w")));
+    assert_eq!(
+        s.get("index.docker.io").unwrap(),
+        Some(password("u", "p:w"))
+    );
     let token = Credential::IdentityToken(Secret::new("t"));
     assert_eq!(s.get("ghcr.io").unwrap(), Some(token));
     assert_eq!(s.get("quay.io").unwrap(), Some(password("a", "b")));
@@ -55,7 +58,10 @@ fn forms_of_entries() {
         assert_eq!(s.get(none).unwrap(), None, "{none}");
     }
     let e = s.get("r.example:5000").unwrap_err().to_string();
-    assert!(e.contains("config.json") && e.contains("r.example:5000"), "{e}");
+    assert!(
+        e.contains("config.json") && e.contains("r.example:5000"),
+        "{e}"
+    );
     assert!(!format!("{:?}", s.get("docker.io")).contains("p:w"));
 }
 
@@ -71,7 +77,9 @@ fn login_and_logout_keep_the_rest() {
     assert_eq!(config["HttpHeaders"]["X"], "y");
     assert_eq!(config["detachKeys"], "ctrl-a");
     assert_eq!(config["auths"][DOCKER_HUB_KEY]["auth"], "dTpw");
-    let mode = fs::metadata(dir.path().join("config.json")).unwrap().permissions();
+    let mode = fs::metadata(dir.path().join("config.json"))
+        .unwrap()
+        .permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
     assert_eq!(s.get("docker.io").unwrap(), Some(password("u", "p")));
     assert!(s.erase("docker.io").unwrap());
@@ -98,7 +106,12 @@ fn the_file_is_made_and_links_stay() {
     let s = CredentialStore::at(&link, "");
     s.store("y.example", &password("u", "p")).unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert!(CredentialStore::at(&file, "").get("y.example").unwrap().is_some());
+    assert!(
+        CredentialStore::at(&file, "")
+            .get("y.example")
+            .unwrap()
+            .is_some()
+    );
 }
 
 #[test]
@@ -118,14 +131,18 @@ fn helpers() {
     assert!(!read(dir.path()).to_string().contains("s3cret"));
     assert_eq!(s.get("two.example").unwrap(), Some(password("u", "s3cret")));
     assert!(s.erase("docker.io").unwrap());
-    s.store("docker.io", &Credential::IdentityToken(Secret::new("t"))).unwrap();
+    s.store("docker.io", &Credential::IdentityToken(Secret::new("t")))
+        .unwrap();
     let token = Credential::IdentityToken(Secret::new("t"));
     assert_eq!(s.get("docker.io").unwrap(), Some(token));
     let log = fs::read_to_string(dir.path().join("log")).unwrap();
     let log: Vec<&str> = log.lines().collect();
     assert_eq!(log[0], "one get https://index.docker.io/v1/");
     assert!(log.contains(&"two get two.example"), "{log:?}");
-    assert!(log.contains(&"one erase https://index.docker.io/v1/"), "{log:?}");
+    assert!(
+        log.contains(&"one erase https://index.docker.io/v1/"),
+        "{log:?}"
+    );
 }
 
 #[test]
@@ -156,8 +173,15 @@ fn files_that_are_none() {
     for bad in ["{", "[]", "\"x\""] {
         let e = store(dir.path(), bad).get("x.example").unwrap_err();
         assert!(e.to_string().contains("config.json: invalid JSON"), "{e}");
-        assert!(store(dir.path(), bad).store("x", &password("a", "b")).is_err());
-        assert_eq!(fs::read_to_string(dir.path().join("config.json")).unwrap(), bad);
+        assert!(
+            store(dir.path(), bad)
+                .store("x", &password("a", "b"))
+                .is_err()
+        );
+        assert_eq!(
+            fs::read_to_string(dir.path().join("config.json")).unwrap(),
+            bad
+        );
     }
     assert_eq!(store(dir.path(), " \n").get("x.example").unwrap(), None);
     let s = store(dir.path(), r#"{"auths":[]}"#);

@@ -50,7 +50,11 @@ pub(crate) struct Known {
 impl Endpoint {
     /// The registry that a name's first part says.
     pub(crate) fn registry(name: &str) -> Endpoint {
-        let authority = if name == DOCKER_HUB { DOCKER_HUB_HOST } else { name };
+        let authority = if name == DOCKER_HUB {
+            DOCKER_HUB_HOST
+        } else {
+            name
+        };
         Endpoint::new(name, authority, None, "", false)
     }
 
@@ -101,7 +105,11 @@ impl Endpoint {
             Some(false) => parse(false)?,
             None if https.is_loopback() => {
                 let plain = parse(false)?;
-                if speaks_http(transport, &plain, what)? { plain } else { https }
+                if speaks_http(transport, &plain, what)? {
+                    plain
+                } else {
+                    https
+                }
             }
             None => https,
         };

@@ -143,7 +143,7 @@ pub enum RegistryError {
         /// What was being done.
         what: String,
         /// What is wrong with it.
-        source: ManifestError,
+        source: Box<ManifestError>,
     },
     /// The content is not what its digest says.
     #[error("{what}: {host} sent content with the digest {found}, not {expected}")]
@@ -153,9 +153,9 @@ pub enum RegistryError {
         /// Who sent it.
         host: String,
         /// The digest it should have.
-        expected: Digest,
+        expected: Box<Digest>,
         /// The digest it has.
-        found: Digest,
+        found: Box<Digest>,
         /// It came from a mirror, which is not asked again.
         mirror: bool,
     },

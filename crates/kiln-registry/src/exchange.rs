@@ -67,6 +67,8 @@ pub(crate) struct Answer {
     pub(crate) response: Response<Body>,
     /// Who answered, after redirects.
     pub(crate) url: Url,
+    /// That is the registry's own origin.
+    own: bool,
 }
 
 impl Answer {
@@ -92,7 +94,18 @@ impl Answer {
         if good.contains(&self.status()) {
             return Ok(self);
         }
-        Err(refusal(what, &self.host(), &hint(endpoint), self.response))
+        let (host, status) = (self.host(), self.status());
+        Err(match refusal(what, &host, &hint(endpoint), self.response) {
+            // Another host, a redirect's, knows nothing of logins here.
+            RegistryError::Denied { what, detail, .. } if !self.own => RegistryError::Status {
+                what,
+                host,
+                status,
+                detail,
+                retry_after: None,
+            },
+            other => other,
+        })
     }
 
     /// The answer breaks the protocol.
@@ -124,10 +137,7 @@ impl Shared {
 
     /// A mirror.
     pub(crate) fn mirror(&self, mirror: &Mirror) -> Arc<Endpoint> {
-        let key = format!(
-            "{:?} {}/{}",
-            mirror.https, mirror.authority, mirror.prefix
-        );
+        let key = format!("{:?} {}/{}", mirror.https, mirror.authority, mirror.prefix);
         let mut endpoints = lock(&self.endpoints);
         let new = || Arc::new(Endpoint::mirror(mirror));
         endpoints.entry(key).or_insert_with(new).clone()
@@ -153,12 +163,15 @@ impl Shared {
             if answer.status() == 417 && payload.stop_asking() {
                 continue;
             }
-            if answer.status() != 401 || !answer.url.same_origin(&root) {
+            if answer.status() != 401 || !answer.own {
                 return Ok(answer);
             }
             let headers = answer.response.headers().get_all("www-authenticate");
             let challenge = challenge::parse(headers.iter().filter_map(|v| v.to_str().ok()));
-            let known = challenge.is_some();
+            // What was made for this very request won't do.
+            if renewed || challenge.is_none() {
+                return Ok(answer);
+            }
             refused(endpoint, challenge, shown.as_ref(), ask.scopes);
             if !payload.is_whole() {
                 return Err(RegistryError::Broken {
@@ -166,9 +179,6 @@ impl Shared {
                     host: answer.host(),
                     why: "the registry wants a new login in the middle of the upload".to_owned(),
                 });
-            }
-            if renewed || !known {
-                return Ok(answer);
             }
             renewed = true;
             shown = who()?;
@@ -212,14 +222,14 @@ impl Shared {
             let response = self.transport.send(call, payload)?;
             let status = response.status().as_u16();
             if !matches!(status, 301 | 302 | 303 | 307 | 308) {
-                return Ok(Answer { response, url });
+                return Ok(Answer { response, url, own });
             }
             let Some(location) = header(response.headers(), LOCATION.as_str()) else {
-                return Ok(Answer { response, url });
+                return Ok(Answer { response, url, own });
             };
-            let next = url.join(location).map_err(|why| {
-                refused(format!("{url} leads where Kiln doesn't go: {why}"))
-            })?;
+            let next = url
+                .join(location)
+                .map_err(|why| refused(format!("{url} leads where Kiln doesn't go: {why}")))?;
             let reads = method == Method::GET || method == Method::HEAD;
             let repeats = !matches!(payload, Payload::Stream(_)) && next.same_origin(root);
             if !reads && !repeats {
@@ -230,14 +240,19 @@ impl Shared {
             }
             url = next;
         }
-        Err(refused(format!("there are more than {MAX_REDIRECTS} redirects")))
+        Err(refused(format!(
+            "there are more than {MAX_REDIRECTS} redirects"
+        )))
     }
 }
 
 /// Whether a request may go on from a registry to another origin.
 pub(crate) fn allowed(root: &Url, to: &Url) -> Result<(), String> {
-    if root.https && !to.https {
-        return Err(format!("the registry leads from https on to plain http ({to})"));
+    let here = root.is_loopback() && to.is_loopback();
+    if root.https && !to.https && !here {
+        return Err(format!(
+            "the registry leads from https on to plain http ({to})"
+        ));
     }
     Ok(())
 }

@@ -34,7 +34,9 @@ pub(crate) struct Forbidden;
 
 impl std::fmt::Display for Forbidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the registry leads to an address of this machine or its link, which it may not")
+        f.write_str(
+            "the registry leads to an address of this machine or its link, which it may not",
+        )
     }
 }
 

@@ -36,7 +36,8 @@ impl Proxies {
         Proxies::from_vars(|name| std::env::var(name).ok())
     }
 
-    fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Proxies, RegistryError> {
+    /// As the variables have them that `var` looks up.
+    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Proxies, RegistryError> {
         let either = |name: &str| {
             [name.to_owned(), name.to_ascii_lowercase()]
                 .into_iter()
@@ -85,7 +86,10 @@ fn rule(text: &str) -> Option<Rule> {
         return Some(Rule::Network(address.parse().ok()?, bits.parse().ok()?));
     }
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Some(Rule::Network(address, if address.is_ipv4() { 32 } else { 128 }));
+        return Some(Rule::Network(
+            address,
+            if address.is_ipv4() { 32 } else { 128 },
+        ));
     }
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) => (name, Some(port.parse().ok()?)),
@@ -161,7 +165,8 @@ mod tests {
 
     #[test]
     fn exceptions() {
-        let none = "a.example, .b.example,*.c.example,10.0.0.0/8,fd00::/8,192.168.1.1,d.example:5000,x/y,";
+        let none =
+            "a.example, .b.example,*.c.example,10.0.0.0/8,fd00::/8,192.168.1.1,d.example:5000,x/y,";
         let p = proxies(&[("ALL_PROXY", "http://p"), ("no_proxy", none)]).unwrap();
         for (host, direct) in [
             ("a.example", true),

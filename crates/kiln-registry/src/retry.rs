@@ -151,12 +151,19 @@ mod tests {
                 Err(status(code, None))
             });
             assert_eq!(n, tries, "{code}");
-            assert_eq!(result.unwrap_err().to_string().contains("3 times"), tries == 3);
+            assert_eq!(
+                result.unwrap_err().to_string().contains("3 times"),
+                tries == 3
+            );
         }
         let mut n = 0;
         let done = quick().run(|| {
             n += 1;
-            if n < 3 { Err(status(502, Some(0))) } else { Ok(n) }
+            if n < 3 {
+                Err(status(502, Some(0)))
+            } else {
+                Ok(n)
+            }
         });
         assert_eq!(done.unwrap(), 3);
     }

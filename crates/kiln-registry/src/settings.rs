@@ -19,6 +19,7 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// What the user says about registries, certificates and proxies.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Settings {
     registries: BTreeMap<String, RegistrySettings>,
     /// Directories with a directory for each registry, in which `*.crt` are certificates that are
@@ -104,9 +105,8 @@ impl Settings {
                 ));
             }
             for mirror in &registry.mirrors {
-                parse_mirror(mirror).map_err(|why| {
-                    format!("[registry.{host:?}]: mirror {mirror:?}: {why}")
-                })?;
+                parse_mirror(mirror)
+                    .map_err(|why| format!("[registry.{host:?}]: mirror {mirror:?}: {why}"))?;
             }
             registry.ca = registry.ca.map(|ca| base.join(ca));
             *settings.registry_mut(&host) = registry;
@@ -261,7 +261,10 @@ mod tests {
     #[test]
     fn mirrors() {
         let m = parse_mirror("https://h:1/a/b/").unwrap();
-        assert_eq!((m.https, m.authority.as_str(), m.prefix.as_str()), (Some(true), "h:1", "a/b/"));
+        assert_eq!(
+            (m.https, m.authority.as_str(), m.prefix.as_str()),
+            (Some(true), "h:1", "a/b/")
+        );
         assert_eq!(parse_mirror("[::1]:5000").unwrap().authority, "[::1]:5000");
         assert_eq!(parse_mirror("h").unwrap().prefix, "");
     }

@@ -140,7 +140,12 @@ fn request(realm: &Url, wanted: &Wanted<'_>, credential: Option<&Credential>) ->
         }
         let form_type = "application/x-www-form-urlencoded".to_owned();
         let headers = vec![(CONTENT_TYPE, form_type)];
-        return (Method::POST, realm.clone(), headers, Some(Secret::new(form)));
+        return (
+            Method::POST,
+            realm.clone(),
+            headers,
+            Some(Secret::new(form)),
+        );
     }
     let mut url = realm.clone();
     if let Some(service) = wanted.service {
@@ -253,6 +258,9 @@ mod tests {
         let (method, url, _, form) = request(&realm, &wanted, Some(&token));
         assert_eq!((method, url), (Method::POST, realm));
         let form = form.unwrap();
-        assert!(form.reveal().contains("&refresh_token=t%26&scope=repository:x:pull%20"));
+        assert!(
+            form.reveal()
+                .contains("&refresh_token=t%26&scope=repository:x:pull%20")
+        );
     }
 }

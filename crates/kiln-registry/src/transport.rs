@@ -142,7 +142,10 @@ impl Transport {
 }
 
 /// Runs a request that stores something, which may take a while to be answered.
-fn patiently(agent: &Agent, request: Request<impl AsSendBody>) -> Result<Response<Body>, ureq::Error> {
+fn patiently(
+    agent: &Agent,
+    request: Request<impl AsSendBody>,
+) -> Result<Response<Body>, ureq::Error> {
     request
         .with_agent(agent)
         .configure()

@@ -209,8 +209,14 @@ mod tests {
     fn references() {
         let base = Url::parse("https://r.example:5000/v2/a/blobs/uploads/?x=1").unwrap();
         for (reference, found) in [
-            ("/v2/b?_state=a%3D", "https://r.example:5000/v2/b?_state=a%3D"),
-            ("uuid?s=1", "https://r.example:5000/v2/a/blobs/uploads/uuid?s=1"),
+            (
+                "/v2/b?_state=a%3D",
+                "https://r.example:5000/v2/b?_state=a%3D",
+            ),
+            (
+                "uuid?s=1",
+                "https://r.example:5000/v2/a/blobs/uploads/uuid?s=1",
+            ),
             ("?y", "https://r.example:5000/v2/a/blobs/uploads/?y"),
             ("//s3.example/b", "https://s3.example/b"),
             ("http://o.example/b#f", "http://o.example/b"),

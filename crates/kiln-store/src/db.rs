@@ -92,6 +92,14 @@ const MIGRATIONS: &[&str] = &[
         repository TEXT NOT NULL,
         PRIMARY KEY (digest, registry, repository)
     ) WITHOUT ROWID;
+
+    -- Lists of images for several platforms: what `manifest create` was told.
+    CREATE TABLE lists (
+        name TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        member TEXT NOT NULL,
+        PRIMARY KEY (name, position)
+    ) WITHOUT ROWID;
 ",
 ];
 

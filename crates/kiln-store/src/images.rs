@@ -57,23 +57,24 @@ impl Store {
                 }
             }
             let seq = next_seq(tx)?;
-            let stored = tx.prepare_cached(
-                "INSERT INTO images (id, config, manifest, manifest_digest, created, stored_at,
+            let stored = tx
+                .prepare_cached(
+                    "INSERT INTO images (id, config, manifest, manifest_digest, created, stored_at,
                         seq, boot)
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                     ON CONFLICT (id) DO UPDATE SET manifest = ?3, manifest_digest = ?4
-                    WHERE ?3 IS NOT NULL",
-            )?
-            .execute(params![
-                id.to_string(),
-                config_json,
-                manifest,
-                manifest_digest,
-                config.created,
-                stored_at,
-                seq,
-                self.boot
-            ])?;
+                    WHERE ?3 IS NOT NULL AND manifest IS NOT ?3",
+                )?
+                .execute(params![
+                    id.to_string(),
+                    config_json,
+                    manifest,
+                    manifest_digest,
+                    config.created,
+                    stored_at,
+                    seq,
+                    self.boot
+                ])?;
             let mut add = tx.prepare_cached(
                 "INSERT OR IGNORE INTO image_layers (image, position, layer) VALUES (?, ?, ?)",
             )?;

@@ -33,6 +33,7 @@ mod durable;
 mod error;
 mod images;
 mod layers;
+mod lists;
 mod lock;
 mod resolve;
 mod root;

@@ -85,6 +85,6 @@ pub(crate) fn key(r: &Reference) -> String {
     r.clone().with_default_tag().canonical()
 }
 
-fn reference(name: &str) -> Result<Reference> {
+pub(crate) fn reference(name: &str) -> Result<Reference> {
     Reference::parse(name).map_err(|e| StoreError::corrupt(format!("{name:?}: {e}")))
 }

@@ -37,6 +37,17 @@ pub enum Command {
     Load(LoadArgs),
     /// Write the files of an image, all its layers as one, to a tar archive
     Export(ExportArgs),
+    /// Bring in an image from a registry
+    Pull(PullArgs),
+    /// Give an image to a registry
+    Push(PushArgs),
+    /// Images for several platforms under one name
+    #[command(subcommand)]
+    Manifest(ManifestCommand),
+    /// Tell a registry who you are, and remember it
+    Login(LoginArgs),
+    /// Forget what a registry was told
+    Logout(LogoutArgs),
     /// The store as a whole
     #[command(subcommand)]
     System(SystemCommand),
@@ -72,6 +83,108 @@ pub enum ImageCommand {
     Load(LoadArgs),
     /// Remove images without a name
     Prune(PruneArgs),
+    /// Bring in an image from a registry
+    Pull(PullArgs),
+    /// Give an image to a registry
+    Push(PushArgs),
+}
+
+#[derive(Args)]
+pub struct PullArgs {
+    /// The image
+    pub name: String,
+    /// All tags of the repository
+    #[arg(short, long)]
+    pub all_tags: bool,
+    /// Of an image for several platforms, the one to bring in
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<String>,
+    /// Print only the name
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Args)]
+pub struct PushArgs {
+    /// The image
+    pub name: String,
+    /// All tags of the repository
+    #[arg(short, long)]
+    pub all_tags: bool,
+    /// How layers are compressed that the registry hasn't got
+    #[arg(long, value_enum, default_value = "gzip")]
+    pub compression: CompressionArg,
+    /// How well: 0 to 9 for gzip, 1 to 22 for zstd; a fast level by default
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub compression_level: Option<i32>,
+    /// Print only the name
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Subcommand)]
+pub enum ManifestCommand {
+    /// Make a list of images of the store, one for each platform
+    Create(ManifestCreateArgs),
+    /// Push the images of a list, and an index of them under the list's name
+    Push(ManifestPushArgs),
+    /// Forget lists
+    Rm(ManifestRmArgs),
+}
+
+#[derive(Args)]
+pub struct ManifestCreateArgs {
+    /// The list's name: where it will be pushed
+    pub list: String,
+    /// The images
+    #[arg(required = true)]
+    pub images: Vec<String>,
+    /// Add to the list there is
+    #[arg(short, long)]
+    pub amend: bool,
+}
+
+#[derive(Args)]
+pub struct ManifestPushArgs {
+    /// The list
+    pub list: String,
+    /// How layers are compressed that the registry hasn't got
+    #[arg(long, value_enum, default_value = "gzip")]
+    pub compression: CompressionArg,
+    /// How well: 0 to 9 for gzip, 1 to 22 for zstd; a fast level by default
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub compression_level: Option<i32>,
+    /// Forget the list afterwards
+    #[arg(short, long)]
+    pub purge: bool,
+}
+
+#[derive(Args)]
+pub struct ManifestRmArgs {
+    /// The lists
+    #[arg(required = true)]
+    pub lists: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct LoginArgs {
+    /// The registry; Docker Hub when absent
+    pub registry: Option<String>,
+    /// The user
+    #[arg(short, long)]
+    pub username: Option<String>,
+    /// The password; better use --password-stdin
+    #[arg(short, long)]
+    pub password: Option<String>,
+    /// Read the password from standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+#[derive(Args)]
+pub struct LogoutArgs {
+    /// The registry; Docker Hub when absent
+    pub registry: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -174,7 +287,10 @@ pub struct BuildArgs {
     /// Show no progress, print the image's id
     #[arg(short, long)]
     pub quiet: bool,
-    /// Where the result goes: type=local|tar|docker|oci|image,dest=PATH
+    /// Give the image to the registries of its names
+    #[arg(long)]
+    pub push: bool,
+    /// Where the result goes: type=local|tar|docker|oci|image|registry,dest=PATH
     #[arg(short, long, value_name = "SPEC")]
     pub output: Vec<String>,
     /// Put no time of this build into the image: all are SOURCE_DATE_EPOCH, or 0 where that is unset
@@ -249,6 +365,12 @@ pub struct InspectArgs {
     /// A Go template or `json`
     #[arg(short, long)]
     pub format: Option<String>,
+    /// Look the images up in their registries
+    #[arg(long)]
+    pub remote: bool,
+    /// With --remote, the platform whose image is shown
+    #[arg(long, value_name = "OS/ARCH", requires = "remote")]
+    pub platform: Option<String>,
     /// What kind of thing the names are
     #[arg(long = "type", value_name = "image")]
     pub kind: Option<String>,

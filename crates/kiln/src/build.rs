@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
 use kiln_engine::BuildError;
 use kiln_engine::build::{Request, build};
-use kiln_engine::pull::Offline;
+use kiln_engine::pull::BaseImages;
+use kiln_engine::push::Packing;
+use kiln_engine::registry::Registries;
 use kiln_engine::save::{Archive, export_dir, export_tar, save};
 use kiln_oci::{Platform, Reference};
 use kiln_runtime::{Cancel, Network};
 use kiln_store::Store;
 
-use crate::args::{BuildArgs, ProgressMode};
+use crate::args::{BuildArgs, CompressionArg, ProgressMode};
 use crate::progress::screen;
+use crate::remote::push_one;
 use crate::transfer::write_file;
 
 /// One `--output`.
@@ -22,6 +26,7 @@ enum Output {
     Local(PathBuf),
     Tar(Option<PathBuf>),
     Archive(Archive, Option<PathBuf>),
+    Registry(Packing),
 }
 
 /// `kiln build`
@@ -32,6 +37,14 @@ pub fn run(store: &Store, mut a: BuildArgs) -> Result<()> {
         .iter()
         .map(|o| parse_output(o, &mut tags))
         .collect::<Result<Vec<_>>>()?;
+    let mut outputs = outputs;
+    if a.push {
+        outputs.push(Output::Registry(Packing::default()));
+    }
+    let pushes = outputs.iter().any(|o| matches!(o, Output::Registry(_)));
+    if pushes && tags.is_empty() {
+        bail!("tag is needed when pushing to registry: add -t REGISTRY/NAME");
+    }
     let mode = if a.quiet {
         ProgressMode::Quiet
     } else {
@@ -42,7 +55,13 @@ pub fn run(store: &Store, mut a: BuildArgs) -> Result<()> {
     let cancel = Cancel::new();
     watch_signals(&cancel)?;
     let mut stdin = std::io::stdin();
-    let built = match build(store, &request, &mut stdin, &Offline, &*screen, &cancel) {
+    let registries = Registries::new();
+    let bases = BaseImages {
+        store,
+        registries: &registries,
+        progress: &*screen,
+    };
+    let built = match build(store, &request, &mut stdin, &bases, &*screen, &cancel) {
         Ok(b) => b,
         Err(e) => {
             screen.finish();
@@ -56,10 +75,20 @@ pub fn run(store: &Store, mut a: BuildArgs) -> Result<()> {
         .collect();
     screen.exported(&built.id.to_string(), &names);
     screen.finish();
+    let mut manifest = None;
     for o in &outputs {
         let layers = &built.image.rootfs.diff_ids;
         match o {
             Output::Image => {}
+            Output::Registry(packing) => {
+                for name in &request.tags {
+                    let name = name.clone().with_default_tag();
+                    // The result stands alone on standard output.
+                    let pushed = push_one(store, &registries, &name, *packing, true)?;
+                    eprintln!("pushed {} {}", name.familiar(), pushed.manifest.digest);
+                    manifest = Some(pushed.manifest.digest);
+                }
+            }
             Output::Local(dir) => export_dir(store, layers, dir)?,
             Output::Tar(Some(p)) => write_file(p, |w| Ok(export_tar(store, layers, w)?))?,
             Output::Tar(None) => export_tar(store, layers, std::io::stdout().lock())?,
@@ -83,7 +112,7 @@ pub fn run(store: &Store, mut a: BuildArgs) -> Result<()> {
     if let Some(path) = &a.metadata_file {
         let mut data = serde_json::json!({
             "containerimage.config.digest": built.id.to_string(),
-            "containerimage.digest": built.id.to_string(),
+            "containerimage.digest": manifest.unwrap_or(built.id).to_string(),
         });
         if !names.is_empty() {
             data["image.name"] = names.join(",").into();
@@ -188,25 +217,42 @@ fn parse_output(text: &str, tags: &mut Vec<String>) -> Result<Output> {
             path => Output::Local(path.into()),
         });
     }
-    let (mut kind, mut dest) = (None, None);
+    let (mut kind, mut dest, mut push) = (None, None, false);
+    let mut packing = Packing::default();
     for part in text.split(',') {
         match part.split_once('=') {
             Some(("type", v)) => kind = Some(v),
             Some(("dest", v)) => dest = Some(v),
             Some(("name", v)) => tags.push(v.to_owned()),
+            Some(("push", v)) => push = v == "true",
+            Some(("compression", v)) => {
+                let known = CompressionArg::from_str(v, true);
+                packing.compression = known
+                    .map_err(|_| anyhow::anyhow!("--output: unknown compression {v:?}"))?
+                    .into();
+            }
+            Some(("compression-level", v)) => {
+                let level = v.parse();
+                packing.level =
+                    Some(level.with_context(|| format!("--output: compression-level={v}"))?);
+            }
             _ => bail!("--output: unknown option {part:?}"),
         }
     }
     let path = dest.filter(|d| *d != "-").map(PathBuf::from);
     match (kind, path) {
+        (Some("image"), _) if push => Ok(Output::Registry(packing)),
         (Some("image"), _) => Ok(Output::Image),
+        (Some("registry"), _) => Ok(Output::Registry(packing)),
         (Some("local"), Some(p)) => Ok(Output::Local(p)),
         (Some("local"), None) => bail!("--output type=local needs dest=DIRECTORY"),
         (Some("tar"), p) => Ok(Output::Tar(p)),
         (Some("docker"), p) => Ok(Output::Archive(Archive::Docker, p)),
         (Some("oci"), p) => Ok(Output::Archive(Archive::Oci, p)),
         (Some(other), _) => {
-            bail!("--output type={other} is not supported (local, tar, docker, oci, image are)")
+            bail!(
+                "--output type={other} is not supported (local, tar, docker, oci, image, registry are)"
+            )
         }
         (None, _) => bail!("--output: type is required"),
     }

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use anyhow::{Result, bail};
 use kiln_engine::filters::Filters;
 use kiln_engine::images::{self as engine, Removed};
-use kiln_oci::Digest;
+use kiln_engine::manifests;
+use kiln_engine::registry::Registries;
+use kiln_oci::{Digest, Reference};
 use kiln_store::Store;
 
 use crate::args::{HistoryArgs, ImagesArgs, InspectArgs, RmiArgs, TagArgs};
 use crate::format::{Column, print_rows, print_value};
+use crate::transfer::platform;
 use crate::units::{ago, go_time, human_size};
 
 fn shown_id(id: &Digest, whole: bool) -> String {
@@ -193,8 +196,17 @@ pub fn inspect(store: &Store, a: &InspectArgs) -> Result<()> {
     }
     let mut found = Vec::new();
     let mut errors = Vec::new();
+    let registries = Registries::new();
+    let look = |name: &str| -> Result<serde_json::Value> {
+        if !a.remote {
+            return Ok(engine::inspect(store, name)?);
+        }
+        let platform = platform(a.platform.as_deref())?;
+        let name = Reference::parse(name)?.with_default_tag();
+        Ok(manifests::inspect(&registries, &name, &platform)?)
+    };
     for name in &a.images {
-        match engine::inspect(store, name) {
+        match look(name) {
             Ok(v) => found.push(v),
             Err(e) => errors.push(e),
         }
@@ -208,7 +220,7 @@ pub fn inspect(store: &Store, a: &InspectArgs) -> Result<()> {
         None => println!("{}", serde_json::to_string_pretty(&found)?),
     }
     match errors.into_iter().next() {
-        Some(e) => Err(e.into()),
+        Some(e) => Err(e),
         None => Ok(()),
     }
 }

@@ -1,10 +1,12 @@
 //! The `kiln` command: reads arguments, calls the engine, prints.
 
 mod args;
+mod bars;
 mod build;
 mod format;
 mod images;
 mod progress;
+mod remote;
 mod system;
 mod template;
 mod transfer;
@@ -15,7 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use kiln_store::Store;
 
-use args::{BuilderCommand, Cli, Command, ImageCommand, SystemCommand};
+use args::{BuilderCommand, Cli, Command, ImageCommand, ManifestCommand, SystemCommand};
 use system::Kind;
 
 fn main() -> ExitCode {
@@ -55,6 +57,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(a) => transfer::import(&store, &a),
         Command::Save(a) => transfer::save(&store, &a),
         Command::Load(a) => transfer::load(&store, &a),
+        Command::Pull(a) => remote::pull(&store, &a),
+        Command::Push(a) => remote::push(&store, &a),
+        Command::Manifest(sub) => match sub {
+            ManifestCommand::Create(a) => remote::create_list(&store, &a),
+            ManifestCommand::Push(a) => remote::push_list(&store, &a),
+            ManifestCommand::Rm(a) => remote::remove_lists(&store, &a),
+        },
+        Command::Login(a) => remote::login(&a),
+        Command::Logout(a) => remote::logout(&a),
         Command::Export(a) => transfer::export(&store, &a),
         Command::System(sub) => match sub {
             SystemCommand::Df(a) => system::usage(&store, &a),
@@ -71,6 +82,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             ImageCommand::Import(a) => transfer::import(&store, &a),
             ImageCommand::Save(a) => transfer::save(&store, &a),
             ImageCommand::Load(a) => transfer::load(&store, &a),
+            ImageCommand::Pull(a) => remote::pull(&store, &a),
+            ImageCommand::Push(a) => remote::push(&store, &a),
             ImageCommand::Prune(a) => system::prune(&store, &a, Kind::Images),
         },
     }

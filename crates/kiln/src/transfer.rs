@@ -114,7 +114,8 @@ pub fn load(store: &Store, a: &LoadArgs) -> Result<()> {
     Ok(())
 }
 
-fn platform(text: Option<&str>) -> Result<Platform> {
+/// The platform a flag names, or this machine's.
+pub fn platform(text: Option<&str>) -> Result<Platform> {
     Ok(match text {
         Some(p) => p.parse()?,
         None => Platform::host(),

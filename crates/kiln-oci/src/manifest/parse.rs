@@ -124,7 +124,8 @@ pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Document, Manif
         other => return Err(ManifestError::Schema(other.unwrap_or(0))),
     }
     let index = has("manifests");
-    if !index && !(read.config.is_some() && has("layers")) {
+    let image = read.config.is_some() && has("layers");
+    if !index && !image {
         return Err(ManifestError::NoManifest);
     }
     let format = agree(index, read.media_type.as_deref(), header.as_deref())?;

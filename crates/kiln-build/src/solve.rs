@@ -221,7 +221,11 @@ impl Build<'_> {
             layers,
             state: String::new(),
         };
-        s.state = s.chain();
+        // Layers with clamped times are others than those without.
+        s.state = match self.options.source_date_epoch {
+            Some(epoch) => format!("{}@{epoch}", s.chain()),
+            None => s.chain(),
+        };
         s
     }
 

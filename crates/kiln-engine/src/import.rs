@@ -18,6 +18,8 @@ pub struct Import {
     pub message: String,
     /// What it is for.
     pub platform: Platform,
+    /// `SOURCE_DATE_EPOCH`: when the image was made, rather than now.
+    pub source_date_epoch: Option<i64>,
     /// `--change`: instructions for its config.
     pub changes: Vec<String>,
 }
@@ -56,7 +58,10 @@ fn inner<'r>(
         );
     }
     let written = write_dir(fd.as_fd(), std::io::sink())?;
-    let now = jiff::Timestamp::now().to_string();
+    let now = match what.source_date_epoch {
+        Some(epoch) => kiln_build::image::rfc3339(epoch)?,
+        None => jiff::Timestamp::now().to_string(),
+    };
     store.commit_layer(
         &dir,
         &Layer {

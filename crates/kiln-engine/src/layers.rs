@@ -12,10 +12,10 @@ use kiln_store::{Layer, Store};
 use crate::BuildError;
 use crate::stream::Ahead;
 
-/// What a layer may always unpack to, however small its blob: 4 GiB.
-const ALWAYS: u64 = 4 << 30;
+/// What a layer may always unpack to, however small its blob: 2 GiB.
+pub(crate) const ALWAYS: u64 = 2 << 30;
 /// How many times its blob's size a larger layer may unpack to: real ones stay far below.
-const RATIO: u64 = 200;
+pub(crate) const RATIO: u64 = 200;
 
 /// Unpacks the blob of a layer, `size` bytes long, and stores it, checked against its diff ID; and against its
 /// descriptor too, unless the reader checks that itself.

@@ -5,12 +5,12 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use kiln_oci::archive::{Members, StoredImage, StoredLayer, contents};
-use kiln_oci::layer::{decompress, looks_like_tar};
+use kiln_oci::layer::{decompress_bounded, looks_like_tar};
 use kiln_oci::{Digest, Platform, Reference};
 use kiln_store::Store;
 
 use crate::BuildError;
-use crate::layers::{Checked, receive};
+use crate::layers::{ALWAYS, Checked, RATIO, receive};
 
 /// What an archive may spool to at the most: 1 TiB.
 const MAX_SPOOL: u64 = 1 << 40;
@@ -56,7 +56,8 @@ pub fn load_stream<'r>(
     platform: &Platform,
 ) -> Result<Vec<Loaded>, BuildError> {
     let scratch = store.scratch()?;
-    let tar = decompress(input).map_err(|e| BuildError::caused("reading the archive", &e))?;
+    let tar = decompress_bounded(input, ALWAYS, RATIO)
+        .map_err(|e| BuildError::caused("reading the archive", &e))?;
     let members = Members::of_stream(tar, scratch.path(), MAX_SPOOL)
         .map_err(|e| crate::full_disk_hint(store, e.into()))?;
     load(store, &members, platform)

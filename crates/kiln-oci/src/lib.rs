@@ -13,6 +13,7 @@ pub mod archive;
 mod config;
 mod digest;
 mod error;
+mod guard;
 pub mod layer;
 pub mod manifest;
 mod platform;

@@ -18,7 +18,7 @@ use kiln_store::Store;
 use crate::args::{BuildArgs, CompressionArg, ProgressMode};
 use crate::progress::screen;
 use crate::remote::push_one;
-use crate::transfer::write_file;
+use crate::transfer::{source_date_epoch, write_file};
 
 /// One `--output`.
 enum Output {
@@ -145,14 +145,7 @@ fn request(a: &BuildArgs, tags: &[String]) -> Result<Request> {
             },
         };
     }
-    let epoch = match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(t) => Some(
-            t.parse()
-                .with_context(|| format!("SOURCE_DATE_EPOCH={t}: not a number of seconds"))?,
-        ),
-        Err(_) if a.reproducible => Some(0),
-        Err(_) => None,
-    };
+    let epoch = source_date_epoch()?.or(a.reproducible.then_some(0));
     Ok(Request {
         context: a.context.clone(),
         file: a.file.clone(),

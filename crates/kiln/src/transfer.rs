@@ -37,6 +37,7 @@ pub fn import(store: &Store, a: &ImportArgs) -> Result<()> {
             .clone()
             .unwrap_or_else(|| format!("Imported from {}", a.file)),
         platform: platform(a.platform.as_deref())?,
+        source_date_epoch: source_date_epoch()?,
         changes: a.change.clone(),
     };
     println!("{}", engine_import(store, tar, &what)?);
@@ -112,6 +113,17 @@ pub fn load(store: &Store, a: &LoadArgs) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// `SOURCE_DATE_EPOCH` of the environment.
+pub fn source_date_epoch() -> Result<Option<i64>> {
+    let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") else {
+        return Ok(None);
+    };
+    let epoch = text
+        .parse()
+        .with_context(|| format!("SOURCE_DATE_EPOCH={text}: not a number of seconds"))?;
+    Ok(Some(epoch))
 }
 
 /// The platform a flag names, or this machine's.

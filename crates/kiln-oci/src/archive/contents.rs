@@ -10,6 +10,8 @@ use crate::{Digest, ImageConfig, OciError, Platform};
 const MAX_CONFIG: u64 = 8 << 20;
 /// The largest manifest that is read: 4 MiB.
 const MAX_MANIFEST: u64 = 4 << 20;
+/// The largest configs and manifests together: 16 MiB.
+const MAX_CONFIGS: usize = 16 << 20;
 /// How deep indexes may lie in indexes.
 const MAX_DEPTH: usize = 4;
 
@@ -65,7 +67,11 @@ pub fn contents(members: &Members, platform: &Platform) -> Result<Vec<StoredImag
     if let Some(json) = members.read("manifest.json", MAX_MANIFEST)? {
         let list: Vec<DockerManifest> =
             serde_json::from_slice(&json).map_err(|e| bad("manifest.json", e))?;
-        return list.into_iter().map(|m| docker_image(members, m)).collect();
+        let mut images = Images::default();
+        for manifest in list {
+            images.add(docker_image(members, manifest)?)?;
+        }
+        return Ok(images.list);
     }
     let Some(json) = members.read("index.json", MAX_MANIFEST)? else {
         return Err(OciError::Archive(
@@ -76,19 +82,37 @@ pub fn contents(members: &Members, platform: &Platform) -> Result<Vec<StoredImag
     let Document::Index(index) = parse(&json, None).map_err(|e| bad("index.json", e))? else {
         return Err(bad("index.json", "it is no index"));
     };
-    let mut images: Vec<StoredImage> = Vec::new();
+    let mut images = Images::default();
     for descriptor in &index.manifests {
-        let image = oci_image(members, descriptor, platform, 0)?;
-        // The same image under several names is in the index several times.
-        match images
-            .iter_mut()
-            .find(|i| i.config_json == image.config_json)
-        {
-            Some(known) => known.names.extend(image.names),
-            None => images.push(image),
-        }
+        images.add(oci_image(members, descriptor, platform, 0)?)?;
     }
-    Ok(images)
+    Ok(images.list)
+}
+
+/// The images found so far.
+#[derive(Default)]
+struct Images {
+    list: Vec<StoredImage>,
+    bytes: usize,
+}
+
+impl Images {
+    fn add(&mut self, image: StoredImage) -> Result<(), OciError> {
+        // The same image under several names may be there several times.
+        let same = |known: &&mut StoredImage| known.config_json == image.config_json;
+        if let Some(known) = self.list.iter_mut().find(same) {
+            known.names.extend(image.names);
+            return Ok(());
+        }
+        self.bytes += image.config_json.len() + image.manifest.as_ref().map_or(0, Vec::len);
+        if self.bytes > MAX_CONFIGS {
+            return Err(OciError::Limit(format!(
+                "its configs are larger than {MAX_CONFIGS} bytes"
+            )));
+        }
+        self.list.push(image);
+        Ok(())
+    }
 }
 
 fn docker_image(members: &Members, manifest: DockerManifest) -> Result<StoredImage, OciError> {

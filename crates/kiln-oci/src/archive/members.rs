@@ -11,6 +11,7 @@ use rustix::fs::OFlags;
 use tar::EntryType;
 
 use crate::OciError;
+use crate::guard::Guard;
 
 /// How many files an archive may have: twice as many as an image can have layers, many times over.
 const MAX_MEMBERS: usize = 100_000;
@@ -46,9 +47,11 @@ impl Members {
         file.seek(SeekFrom::Start(0)).map_err(OciError::Tar)?;
         let mut places = HashMap::new();
         let reader = file.try_clone().map_err(OciError::Tar)?;
-        let mut archive = tar::Archive::new(BufReader::new(reader));
+        let (guard, budget) = Guard::new(BufReader::new(reader));
+        let mut archive = tar::Archive::new(guard);
         for entry in archive.entries_with_seek().map_err(OciError::Tar)? {
             let entry = entry.map_err(OciError::Tar)?;
+            budget.renew();
             let (at, size) = (entry.raw_file_position(), entry.size());
             note(&mut places, &entry, Place::At(at, size))?;
         }
@@ -68,12 +71,16 @@ impl Members {
     /// `most` bytes are taken.
     pub fn of_stream(tar: impl Read, dir: &Path, most: u64) -> Result<Members, OciError> {
         let mut places = HashMap::new();
-        let mut archive = tar::Archive::new(tar);
+        let (guard, budget) = Guard::new(tar);
+        let mut archive = tar::Archive::new(guard);
         let mut left = most;
+        let mut number = 0;
         let mut buffer = vec![0; 128 * 1024];
         for entry in archive.entries().map_err(OciError::Tar)? {
             let mut entry = entry.map_err(OciError::Tar)?;
-            let (number, size) = (places.len() as u64, entry.size());
+            let size = entry.size();
+            number += 1;
+            budget.renew();
             left = left.checked_sub(size).ok_or_else(|| {
                 OciError::Limit(format!("the archive is larger than {most} bytes"))
             })?;
@@ -87,6 +94,7 @@ impl Members {
             let mut rest = size;
             while rest > 0 {
                 let n = entry.read(&mut buffer).map_err(OciError::Tar)?;
+                budget.renew();
                 if n == 0 {
                     return Err(OciError::Tar(io::ErrorKind::UnexpectedEof.into()));
                 }

@@ -1,6 +1,8 @@
 //! Telling what a stream is by its first bytes.
 
-use std::io::{self, BufRead, Cursor, Read};
+use std::cell::Cell;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::rc::Rc;
 
 /// How much an xz stream may make its reader allocate.
 const XZ_MEMORY: u64 = 256 << 20;
@@ -23,6 +25,63 @@ pub fn decompress<'r>(mut input: Box<dyn BufRead + 'r>) -> io::Result<Box<dyn Re
         Magic::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(whole)?),
         Magic::None => Box::new(whole),
     })
+}
+
+/// As [`decompress`], for input that nobody vouches for: fails when more comes out than `always`
+/// and than `ratio` times what went in.
+pub fn decompress_bounded<'r>(
+    input: Box<dyn BufRead + 'r>,
+    always: u64,
+    ratio: u64,
+) -> io::Result<Box<dyn Read + 'r>> {
+    let taken = Rc::new(Cell::new(0));
+    let counted = Counted {
+        inner: input,
+        taken: Rc::clone(&taken),
+    };
+    Ok(Box::new(Bounded {
+        inner: decompress(Box::new(BufReader::with_capacity(1 << 16, counted)))?,
+        taken,
+        given: 0,
+        always,
+        ratio,
+    }))
+}
+
+struct Counted<R> {
+    inner: R,
+    taken: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.taken.set(self.taken.get() + n as u64);
+        Ok(n)
+    }
+}
+
+struct Bounded<R> {
+    inner: R,
+    taken: Rc<Cell<u64>>,
+    given: u64,
+    always: u64,
+    ratio: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.given += n as u64;
+        let most = self.always.max(self.taken.get().saturating_mul(self.ratio));
+        if self.given > most {
+            let ratio = self.ratio;
+            return Err(io::Error::other(format!(
+                "it unpacks to more than {ratio} times its size"
+            )));
+        }
+        Ok(n)
+    }
 }
 
 enum Magic {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -21,14 +21,19 @@ use super::apply::{Applied, ApplyOptions, Ids, Whiteouts};
 use super::recipe::Contents;
 use super::{OPAQUE, OPAQUE_XATTRS, PAX_XATTR, WHITEOUT, carried};
 use crate::OciError;
+use crate::guard::{Budget, Guard};
 
 const BUFFER: usize = 128 * 1024;
 
 /// Unpacks every entry of a tar.
 pub(super) fn unpack(tar: impl Read, unpacker: &mut Unpacker<'_>) -> Result<(), OciError> {
-    let mut archive = tar::Archive::new(tar);
+    let (guard, budget) = Guard::new(tar);
+    let mut archive = tar::Archive::new(guard);
     for entry in archive.entries().map_err(OciError::Tar)? {
-        unpacker.entry(&mut entry.map_err(OciError::Tar)?)?;
+        let mut entry = entry.map_err(OciError::Tar)?;
+        budget.renew();
+        unpacker.entry(&mut entry, &budget)?;
+        budget.renew();
     }
     Ok(())
 }
@@ -38,7 +43,7 @@ pub(super) struct Unpacker<'o> {
     root: Root,
     options: &'o ApplyOptions,
     /// The directory of the last entry, since the next is most likely there too.
-    parent: Option<(PathBuf, OwnedFd)>,
+    parent: Option<Parent>,
     /// Directories whose times are set at the end, when nothing more is written into them.
     times: Vec<(PathBuf, Timestamps)>,
     buffer: Vec<u8>,
@@ -47,9 +52,21 @@ pub(super) struct Unpacker<'o> {
     recorder: Option<Recorder<'o>>,
 }
 
+/// A directory that was looked up.
+struct Parent {
+    /// As the tar calls it.
+    path: PathBuf,
+    fd: OwnedFd,
+    /// Where it is, links followed; known while something is recorded.
+    real: PathBuf,
+}
+
 struct Recorder<'o> {
     contents: Rc<RefCell<dyn Contents + 'o>>,
+    /// Where they are, links followed: what replaces one may come by another way.
     files: HashSet<PathBuf>,
+    /// Where the directory is that is unpacked to.
+    root: PathBuf,
 }
 
 /// What an entry's header says, checked.
@@ -78,11 +95,13 @@ impl<'o> Unpacker<'o> {
     }
 
     /// Has the place of each file's content recorded.
-    pub(super) fn record(&mut self, contents: Rc<RefCell<dyn Contents + 'o>>) {
+    pub(super) fn record(&mut self, contents: Rc<RefCell<dyn Contents + 'o>>) -> io::Result<()> {
         self.recorder = Some(Recorder {
             contents,
             files: HashSet::new(),
+            root: real_path(&self.root.as_fd().try_clone_to_owned()?)?,
         });
+        Ok(())
     }
 
     /// Sets what could not be set before.
@@ -97,7 +116,11 @@ impl<'o> Unpacker<'o> {
         self.done
     }
 
-    pub(super) fn entry<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<(), OciError> {
+    fn entry<R: Read>(
+        &mut self,
+        entry: &mut tar::Entry<'_, R>,
+        budget: &Budget,
+    ) -> Result<(), OciError> {
         let kind = entry.header().entry_type();
         if kind == EntryType::XGlobalHeader {
             return Ok(());
@@ -109,7 +132,7 @@ impl<'o> Unpacker<'o> {
         }
         let head = self.head(entry)?;
         let shown = head.path.display().to_string();
-        self.place(entry, kind, head).map_err(|e| match e {
+        self.place(entry, kind, head, budget).map_err(|e| match e {
             Failure::Io(source) => OciError::Io {
                 what: format!("unpacking {shown:?}"),
                 source,
@@ -194,6 +217,7 @@ impl<'o> Unpacker<'o> {
         entry: &mut tar::Entry<'_, R>,
         kind: EntryType,
         head: Head,
+        budget: &Budget,
     ) -> Result<(), Failure> {
         let Some(name) = head.path.file_name().map(OsStr::to_owned) else {
             // The root itself.
@@ -206,18 +230,20 @@ impl<'o> Unpacker<'o> {
         };
         let dir = self.parent_of(&head.path)?;
         let dir = dir.as_fd();
+        let real = self.parent.as_ref().map(|p| p.real.join(&name));
+        let real = real.unwrap_or_default();
         if self.options.whiteouts == Whiteouts::Overlay && name.as_bytes().starts_with(WHITEOUT) {
-            return self.whiteout(dir, &name, &head.path);
+            return self.whiteout(dir, &name, &real);
         }
         if kind == EntryType::Directory {
-            self.directory(dir, &name, &head)?;
+            self.directory(dir, &name, &head, &real)?;
             self.times.push((head.path, head.times));
             return Ok(());
         }
-        self.clear(dir, &name, &head.path)?;
+        self.clear(dir, &name, &real)?;
         match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                return self.file(entry, dir, &name, &head);
+                return self.file(entry, dir, &name, &head, &real, budget);
             }
             EntryType::Link => return self.hard_link(entry, dir, &name),
             EntryType::Symlink => {
@@ -249,10 +275,10 @@ impl<'o> Unpacker<'o> {
     /// The directory an entry is in; one that is missing is made as tar does, root's and 0755.
     fn parent_of(&mut self, path: &Path) -> Result<OwnedFd, Failure> {
         let parent = path.parent().unwrap_or(Path::new(""));
-        if let Some((known, fd)) = &self.parent
-            && known == parent
+        if let Some(known) = &self.parent
+            && known.path == parent
         {
-            return Ok(fd.try_clone()?);
+            return Ok(known.fd.try_clone()?);
         }
         let (uid, gid) = match self.options.ids {
             Ids::Keep => (0, 0),
@@ -262,7 +288,18 @@ impl<'o> Unpacker<'o> {
             ),
         };
         let (fd, _) = self.root.mkdir_all(parent, 0o755, uid, gid)?;
-        self.parent = Some((parent.to_owned(), fd.try_clone()?));
+        let real = match &self.recorder {
+            Some(recorder) => real_path(&fd)?
+                .strip_prefix(&recorder.root)
+                .map_err(|_| Failure::Bad("it is in a directory that was moved away".into()))?
+                .to_owned(),
+            None => PathBuf::new(),
+        };
+        self.parent = Some(Parent {
+            path: parent.to_owned(),
+            fd: fd.try_clone()?,
+            real,
+        });
         Ok(fd)
     }
 
@@ -285,12 +322,18 @@ impl<'o> Unpacker<'o> {
         }
     }
 
-    fn directory(&mut self, dir: BorrowedFd<'_>, name: &OsStr, head: &Head) -> Result<(), Failure> {
+    fn directory(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &OsStr,
+        head: &Head,
+        real: &Path,
+    ) -> Result<(), Failure> {
         match mkdirat(dir, name, Mode::from_raw_mode(0o700)) {
             Ok(()) => {}
             Err(Errno::EXIST) => {
                 if meta_at(dir, name)?.kind != Kind::Dir {
-                    self.clear(dir, name, &head.path)?;
+                    self.clear(dir, name, real)?;
                     mkdirat(dir, name, Mode::from_raw_mode(0o700))?;
                 }
             }
@@ -305,6 +348,8 @@ impl<'o> Unpacker<'o> {
         dir: BorrowedFd<'_>,
         name: &OsStr,
         head: &Head,
+        real: &Path,
+        budget: &Budget,
     ) -> Result<(), Failure> {
         let most = self.options.limits.bytes;
         if entry.size() > most - self.done.bytes {
@@ -318,8 +363,8 @@ impl<'o> Unpacker<'o> {
             && entry.size() > 0
         {
             let mut contents = recorder.contents.borrow_mut();
-            contents.file(&head.path, entry.size())?;
-            recorder.files.insert(head.path.clone());
+            contents.file(real, entry.size())?;
+            recorder.files.insert(real.to_owned());
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -328,6 +373,7 @@ impl<'o> Unpacker<'o> {
         let mut left = entry.size();
         while left > 0 {
             let n = entry.read(&mut self.buffer).map_err(Failure::Read)?;
+            budget.renew();
             if n == 0 {
                 let e = io::Error::new(io::ErrorKind::UnexpectedEof, "it ends in a file");
                 return Err(Failure::Read(e));
@@ -434,6 +480,11 @@ impl<'o> Unpacker<'o> {
         }
         Ok(())
     }
+}
+
+/// Where an open directory is.
+fn real_path(dir: &OwnedFd) -> io::Result<PathBuf> {
+    std::fs::read_link(format!("/proc/self/fd/{}", dir.as_raw_fd()))
 }
 
 /// Why an entry could not be unpacked.

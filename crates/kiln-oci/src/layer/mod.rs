@@ -13,7 +13,7 @@ mod times;
 mod write;
 
 pub use apply::{Applied, ApplyOptions, Ids, Limits, Whiteouts, apply};
-pub use compress::{decompress, looks_like_tar};
+pub use compress::{decompress, decompress_bounded, looks_like_tar};
 pub use pack::Packer;
 pub use recipe::{apply_layer, replay};
 pub use times::clamp_times;

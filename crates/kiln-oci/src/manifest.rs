@@ -2,7 +2,7 @@
 //! and Docker's "Image Manifest Version 2, Schema 2", which has the same members under other
 //! media types.
 //!
-//! A document's kind is decided once, by [`parse`], from all that speaks of it: the header it came
+//! A document's kind is decided once, by [`parse()`], from all that speaks of it: the header it came
 //! with, the media type it names, the members it has. Where they disagree the document is refused:
 //! two programs that each believe another of them see two different images (CVE-2021-41190).
 

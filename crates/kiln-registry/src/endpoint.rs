@@ -30,6 +30,8 @@ pub(crate) struct Endpoint {
     local: OnceLock<bool>,
     /// A mirror that can't be reached or lied is not asked again.
     left_out: AtomicBool,
+    /// It doesn't answer when it is asked whether it wants an upload.
+    pub(crate) silent: AtomicBool,
     pub(crate) auth: Mutex<Known>,
     /// By scopes. The inner lock is held while a token is fetched, so that threads that need the
     /// same one fetch it once.
@@ -80,6 +82,7 @@ impl Endpoint {
             root: Mutex::default(),
             local: OnceLock::new(),
             left_out: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             auth: Mutex::default(),
             tokens: Mutex::default(),
         }
@@ -118,9 +121,13 @@ impl Endpoint {
     }
 
     /// How far a URL of its may reach.
-    pub(crate) fn reach(&self, root: &Url, url: &Url) -> Reach {
+    pub(crate) fn reach(&self, transport: &Transport, root: &Url, url: &Url) -> Reach {
         if url.host == root.host {
             return Reach::Named;
+        }
+        // Behind a proxy there need be nobody who knows its address here.
+        if transport.settings.proxies.get(root).is_some() {
+            return Reach::Foreign;
         }
         let local = *self.local.get_or_init(|| {
             let host = root.host.trim_start_matches('[').trim_end_matches(']');
@@ -161,7 +168,8 @@ fn speaks_http(transport: &Transport, root: &Url, what: &str) -> Result<bool, Re
     match transport.send(call, &mut Payload::None) {
         // What servers that speak TLS answer to those who don't.
         Ok(response) => Ok(response.status().as_u16() != 400),
-        Err(e @ RegistryError::Unreachable { .. }) => Err(e),
+        // Without a port in the name, https is at another one.
+        Err(e @ RegistryError::Unreachable { .. }) if root.port != 80 => Err(e),
         Err(_) => Ok(false),
     }
 }
@@ -169,4 +177,64 @@ fn speaks_http(transport: &Transport, root: &Url, what: &str) -> Result<bool, Re
 /// Locks what stays right when another thread has panicked.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::Settings;
+    use crate::settings::parse_mirror;
+
+    #[test]
+    fn roots() {
+        let mut settings = Settings::default();
+        settings.registry_mut("plain.example:5000").http = true;
+        let transport = Transport::new(settings);
+        let root = |e: &Endpoint| e.root(&transport, "x").unwrap().to_uri();
+        for (name, found) in [
+            ("docker.io", "https://registry-1.docker.io/"),
+            ("ghcr.io", "https://ghcr.io/"),
+            ("plain.example:5000", "http://plain.example:5000/"),
+            ("plain.example", "https://plain.example/"),
+        ] {
+            assert_eq!(root(&Endpoint::registry(name)), found);
+        }
+        let mirror = Endpoint::mirror(&parse_mirror("http://m.example/hub").unwrap());
+        assert_eq!(
+            (root(&mirror).as_str(), mirror.prefix.as_str()),
+            ("http://m.example/", "hub/")
+        );
+        // Nothing listens there: neither scheme is a guess.
+        assert!(
+            Endpoint::registry("127.0.0.1:1")
+                .root(&transport, "x")
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn reaches() {
+        let transport = Transport::new(Settings::default());
+        let reach = |root: &str, url: &str| {
+            let (root, url) = (Url::parse(root).unwrap(), Url::parse(url).unwrap());
+            Endpoint::registry(&root.authority()).reach(&transport, &root, &url)
+        };
+        assert_eq!(
+            reach("https://192.0.2.1/", "http://192.0.2.1:81/"),
+            Reach::Named
+        );
+        assert_eq!(
+            reach("https://192.0.2.1/", "https://127.0.0.1/"),
+            Reach::Foreign
+        );
+        assert_eq!(
+            reach("http://127.0.0.1:5000/", "http://localhost/"),
+            Reach::ForeignOfLocal
+        );
+        assert_eq!(
+            reach("http://localhost:5000/", "http://127.0.0.1/"),
+            Reach::ForeignOfLocal
+        );
+    }
 }

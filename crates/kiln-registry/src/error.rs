@@ -188,6 +188,8 @@ pub enum RegistryError {
         source: Box<RegistryError>,
         /// What was tried.
         note: String,
+        /// It was tried often enough.
+        enough: bool,
     },
 }
 
@@ -239,11 +241,12 @@ impl RegistryError {
         io::Error::new(kind, self)
     }
 
-    /// The same with a remark; the remarks of several are kept.
-    pub(crate) fn noted(self, note: String) -> RegistryError {
+    /// The same with a remark.
+    pub(crate) fn noted(self, note: String, enough: bool) -> RegistryError {
         RegistryError::Tried {
             source: Box::new(self),
             note,
+            enough,
         }
     }
 }

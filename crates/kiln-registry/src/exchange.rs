@@ -2,6 +2,7 @@
 //! has run out, redirects. `Authorization` goes to the registry's own origin only.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use ureq::Body;
@@ -154,8 +155,15 @@ impl Shared {
         let who = || authorization(&self.transport, &self.store, endpoint, ask.what, ask.scopes);
         let mut shown = who()?;
         let mut renewed = false;
+        if endpoint.silent.load(Ordering::Relaxed) {
+            payload.stop_asking();
+        }
         loop {
-            let answer = match self.follow(endpoint, &root, ask, shown.as_ref(), payload) {
+            let answer = self.follow(endpoint, &root, ask, shown.as_ref(), payload);
+            if payload.asked_in_vain() {
+                endpoint.silent.store(true, Ordering::Relaxed);
+            }
+            let answer = match answer {
                 // Some servers don't get "100 Continue" right.
                 Err(RegistryError::Invalid { .. }) if payload.stop_asking() => continue,
                 other => other?,
@@ -216,7 +224,7 @@ impl Shared {
                 what: ask.what,
                 method: method.clone(),
                 url: &url,
-                reach: endpoint.reach(root, &url),
+                reach: endpoint.reach(&self.transport, root, &url),
                 headers,
             };
             let response = self.transport.send(call, payload)?;

@@ -1,6 +1,9 @@
 //! What goes along with a request.
 
 use std::io::{self, Read};
+use std::time::Instant;
+
+use crate::transport;
 
 /// A request's body.
 pub(crate) enum Payload<'a> {
@@ -29,6 +32,11 @@ impl Payload<'_> {
         }
     }
 
+    /// Whether the registry was asked first and said nothing.
+    pub(crate) fn asked_in_vain(&self) -> bool {
+        matches!(self, Payload::Stream(outgoing) if outgoing.in_vain)
+    }
+
     /// Stops asking before it is sent; whether that is a change and it can still be sent.
     pub(crate) fn stop_asking(&mut self) -> bool {
         let whole = self.is_whole();
@@ -42,7 +50,7 @@ impl Payload<'_> {
 /// Uploads from this size on ask the registry first whether it wants them (RFC 9110, section
 /// 10.1.1), so that a token that has run out costs no second reading. What is smaller is sent
 /// sooner than the answer comes.
-const ASK: u64 = 1 << 20;
+const LARGE: u64 = 1 << 20;
 
 /// The body of an upload while it is read.
 pub(crate) struct Outgoing<'a> {
@@ -53,6 +61,9 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) sent: u64,
     /// Asks the registry first.
     pub(crate) expect: bool,
+    /// When it was asked.
+    pub(crate) asked: Option<Instant>,
+    in_vain: bool,
     progress: &'a dyn Fn(u64),
     failed: Option<io::Error>,
 }
@@ -67,7 +78,9 @@ impl<'a> Outgoing<'a> {
             body,
             size,
             sent: 0,
-            expect: size.is_none_or(|s| s >= ASK),
+            expect: size.is_none_or(|s| s >= LARGE),
+            asked: None,
+            in_vain: false,
             progress,
             failed: None,
         }
@@ -80,6 +93,9 @@ impl Read for Outgoing<'_> {
         let most = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         if most == 0 {
             return Ok(0);
+        }
+        if let Some(asked) = self.asked.take() {
+            self.in_vain = asked.elapsed() >= transport::ASK;
         }
         let read = loop {
             match self.body.read(&mut buf[..most]) {

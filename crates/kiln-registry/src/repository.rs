@@ -107,7 +107,7 @@ impl Repository {
         }
         ask(&self.inner.registry, self.policy()).map_err(|e| match failed.is_empty() {
             true => e,
-            false => e.noted(failed.join("; ")),
+            false => e.noted(failed.join("; "), false),
         })
     }
 

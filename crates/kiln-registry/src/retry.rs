@@ -15,7 +15,7 @@ pub struct RetryPolicy {
     pub first: Duration,
     /// The longest pause, unless the registry asks for a longer one.
     pub longest: Duration,
-    /// After this time no new try begins.
+    /// When the first failure is so long ago, no new try begins.
     pub total: Duration,
 }
 
@@ -57,6 +57,7 @@ impl RetryPolicy {
 /// The tries made so far.
 pub(crate) struct Attempts {
     policy: RetryPolicy,
+    /// When the first of these failures was.
     begun: Instant,
     failed: u32,
 }
@@ -72,14 +73,18 @@ impl Attempts {
 
     /// Forgets the failures: there was progress since.
     pub(crate) fn progressed(&mut self) {
-        self.begun = Instant::now();
         self.failed = 0;
     }
 
     /// Waits for the next try, or gives the error back where there is none.
     pub(crate) fn failed(&mut self, error: RegistryError) -> Result<(), RegistryError> {
-        if !error.retryable() {
+        // What lies beneath, such as fetching a token, has been tried often enough already.
+        let enough = matches!(error, RegistryError::Tried { enough: true, .. });
+        if enough || !error.retryable() {
             return Err(error);
+        }
+        if self.failed == 0 {
+            self.begun = Instant::now();
         }
         self.failed += 1;
         let pause = self.pause();
@@ -91,10 +96,10 @@ impl Attempts {
         Err(match (error.retry_after(), self.failed) {
             (Some(asked), _) if asked > self.policy.longest => {
                 let note = format!("it wants to be asked again in {} s", asked.as_secs());
-                error.noted(note)
+                error.noted(note, true)
             }
             (_, 0 | 1) => error,
-            (_, tries) => error.noted(format!("tried {tries} times")),
+            (_, tries) => error.noted(format!("tried {tries} times"), true),
         })
     }
 

@@ -71,24 +71,33 @@ impl Trust {
 
 /// The system's certificates; Mozilla's, which are built in, where the system has none at all.
 fn system() -> Result<RootCerts, RegistryError> {
+    const FILE: &str = "SSL_CERT_FILE";
+    const DIR: &str = "SSL_CERT_DIR";
+    let bad = |what: &str, why: String| RegistryError::Settings {
+        what: what.to_owned(),
+        why,
+    };
+    // A file that the user names and that isn't there is a mistake, even where there are others.
+    if let Some(file) = std::env::var_os(FILE) {
+        let opened = std::fs::File::open(&file);
+        opened.map_err(|e| bad(FILE, format!("{}: {e}", Path::new(&file).display())))?;
+    }
     let found = rustls_native_certs::load_native_certs();
     if !found.certs.is_empty() {
         let certs = found.certs.iter();
         let certs = certs.map(|c| Certificate::from_der(c.as_ref()).to_owned());
         return Ok(RootCerts::Specific(Arc::new(certs.collect())));
     }
-    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-        if std::env::var_os(variable).is_some() {
-            return Err(RegistryError::Settings {
-                what: variable.to_owned(),
-                why: match found.errors.first() {
-                    Some(e) => e.to_string(),
-                    None => "there are no certificates in it".to_owned(),
-                },
-            });
-        }
+    let named = [FILE, DIR]
+        .into_iter()
+        .find(|v| std::env::var_os(v).is_some());
+    match named {
+        Some(variable) => Err(bad(
+            variable,
+            "there are no certificates (PEM) in it".into(),
+        )),
+        None => Ok(RootCerts::WebPki),
     }
-    Ok(RootCerts::WebPki)
 }
 
 /// The files of a directory in the order of their names; none where there is no directory.

@@ -67,7 +67,7 @@ pub(crate) fn fetch(
             what: wanted.what,
             method,
             url: &url,
-            reach: endpoint.reach(&root, &url),
+            reach: endpoint.reach(transport, &root, &url),
             headers,
         };
         let mut payload = match &form {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::header::{HeaderName, HeaderValue};
 use ureq::http::{Method, Request, Response};
@@ -21,6 +21,8 @@ use crate::{RegistryError, Settings};
 const CONNECT: Duration = Duration::from_secs(30);
 /// The longest time in which nothing arrives or leaves.
 const STALL: Duration = Duration::from_secs(60);
+/// How long a registry has to say that it wants an upload.
+pub(crate) const ASK: Duration = Duration::from_secs(1);
 /// What a registry may take to store an upload after its last byte: some copy it once more.
 const COMMIT: Duration = Duration::from_secs(15 * 60);
 /// All headers of an answer together.
@@ -89,6 +91,7 @@ impl Transport {
                 }
                 if outgoing.expect {
                     request = request.header("expect", "100-continue");
+                    outgoing.asked = Some(Instant::now());
                 }
                 let body = SendBody::from_reader(outgoing);
                 patiently(&agent, request.body(body).map_err(build)?)
@@ -118,6 +121,7 @@ impl Transport {
             .proxy(self.settings.proxies.get(url))
             .timeout_connect(Some(CONNECT))
             .timeout_send_request(Some(STALL))
+            .timeout_await_100(Some(ASK))
             .timeout_recv_response(Some(STALL))
             .timeout_per_read(Some(STALL))
             .timeout_per_write(Some(STALL))

@@ -157,13 +157,19 @@ fn location(what: &str, root: &Url, answer: &Answer) -> Result<Url, RegistryErro
         what: what.to_owned(),
         why: format!("the registry wants the upload elsewhere: {why}"),
     };
-    let mut url = answer.url.join(header).map_err(refused)?;
-    // A registry behind a proxy that ends TLS often doesn't know that it is spoken to over https.
-    if root.https && !url.https && url.host == root.host && [80, root.port].contains(&url.port) {
-        url = root.with_path(url.path());
-    }
+    let url = at_home(root, answer.url.join(header).map_err(refused)?);
     allowed(root, &url).map_err(refused)?;
     Ok(url)
+}
+
+/// A registry behind a proxy that ends TLS often doesn't know that it is spoken to over https, and
+/// says http of itself: https it is.
+fn at_home(root: &Url, url: Url) -> Url {
+    let port = url.port == 80 || url.port == root.port;
+    if root.https && !url.https && url.host == root.host && port {
+        return root.with_path(url.path());
+    }
+    url
 }
 
 /// Takes a digest of what is read.
@@ -177,5 +183,58 @@ impl Read for Hashing<'_> {
         let n = self.body.read(buf)?;
         self.hasher.write_all(&buf[..n])?;
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_of_oneself_is_https() {
+        for (root, to, found) in [
+            (
+                "https://r.example/",
+                "http://r.example/x?y",
+                "https://r.example/x?y",
+            ),
+            (
+                "https://r.example:5000/",
+                "http://r.example/x",
+                "https://r.example:5000/x",
+            ),
+            (
+                "https://r.example:5000/",
+                "http://r.example:5000/x",
+                "https://r.example:5000/x",
+            ),
+            (
+                "https://r.example/",
+                "http://r.example:81/x",
+                "http://r.example:81/x",
+            ),
+            (
+                "https://r.example/",
+                "http://o.example/x",
+                "http://o.example/x",
+            ),
+            (
+                "http://r.example/",
+                "http://r.example/x",
+                "http://r.example/x",
+            ),
+            (
+                "http://r.example/",
+                "https://r.example/x",
+                "https://r.example/x",
+            ),
+        ] {
+            let (root, to) = (Url::parse(root).unwrap(), Url::parse(to).unwrap());
+            let url = at_home(&root, to);
+            assert_eq!(url.to_uri(), found);
+            let still_http = root.https && !url.https;
+            assert_eq!(allowed(&root, &url).is_err(), still_http);
+        }
     }
 }

@@ -179,19 +179,58 @@ fn gone() -> io::Error {
 }
 
 fn deflate_all(queue: &Mutex<Receiver<Job>>, level: Compression) {
-    let mut state = Compress::new(level, false);
+    let mut deflater = Deflater {
+        level: Compress::new(level, false),
+        probe: Compress::new(Compression::fast(), false),
+        stored: Compress::new(Compression::none(), false),
+    };
     loop {
         // Locked only while waiting: the guard goes before the work begins.
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        state.reset();
-        let _ = job.result.send(deflate(&mut state, &job.block));
+        let _ = job.result.send(deflater.deflate(&job.block));
     }
 }
 
-fn deflate(state: &mut Compress, block: &[u8]) -> Deflated {
-    let mut crc = Crc::new();
-    crc.update(block);
+/// Two pieces of this size tell whether a block can be made smaller at all.
+const PROBE: usize = 16 * 1024;
+
+struct Deflater {
+    level: Compress,
+    probe: Compress,
+    stored: Compress,
+}
+
+impl Deflater {
+    /// Archives, pictures and programs packed before are common in images, and deflate takes
+    /// longest over what it can't make smaller: such a block is stored as it is.
+    fn deflate(&mut self, block: &[u8]) -> Deflated {
+        let mut crc = Crc::new();
+        crc.update(block);
+        let state = if self.hopeless(block)? {
+            &mut self.stored
+        } else {
+            &mut self.level
+        };
+        Ok((deflate(state, block)?, crc))
+    }
+
+    fn hopeless(&mut self, block: &[u8]) -> io::Result<bool> {
+        if block.len() < 4 * PROBE {
+            return Ok(false);
+        }
+        let middle = block.len() / 2;
+        for piece in [&block[..PROBE], &block[middle..middle + PROBE]] {
+            if deflate(&mut self.probe, piece)?.len() < PROBE - PROBE / 32 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn deflate(state: &mut Compress, block: &[u8]) -> io::Result<Vec<u8>> {
+    state.reset();
     // Deflate's worst case is a little more than the input.
     let mut out = Vec::with_capacity(block.len() + block.len() / 1000 + 64);
     loop {
@@ -201,7 +240,7 @@ fn deflate(state: &mut Compress, block: &[u8]) -> Deflated {
             .map_err(io::Error::other)?;
         let all = state.total_in() == block.len() as u64;
         if all && out.len() < out.capacity() {
-            return Ok((out, crc));
+            return Ok(out);
         }
         if status == Status::StreamEnd {
             return Err(io::Error::other("deflate ended early"));

@@ -429,6 +429,14 @@ fn packed_layers_are_what_gzip_and_zstd_read() {
         .map(|n| (n.wrapping_mul(n) >> 7) as u8)
         .collect();
     data.resize(4_500_000, 0);
+    // And some that can't be made smaller.
+    let mut noise = 1u64;
+    data.extend((0..2_500_000).map(|_| {
+        noise = noise
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (noise >> 56) as u8
+    }));
     for length in [0, 1, 1 << 20, data.len()] {
         let data = &data[..length];
         for compression in [None, Gzip, Zstd] {

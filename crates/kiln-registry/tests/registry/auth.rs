@@ -364,3 +364,36 @@ fn redirects_are_shown_nothing() {
     assert!(moved.iter().all(|r| r.header("authorization").is_some()));
     assert!(client.ping(&mock.host()).is_ok());
 }
+
+#[test]
+fn a_token_service_that_is_overloaded() {
+    let service = |fails: usize| {
+        let asked = AtomicUsize::new(0);
+        Mock::start(move |r| {
+            let realm = format!("http://{}/token", r.header("host").unwrap());
+            match r.header("authorization") {
+                Some("Bearer t") => answer(r, b"x"),
+                _ if !r.path.starts_with("/token") => challenge(&realm),
+                _ if asked.fetch_add(1, Ordering::SeqCst) < fails => reply(503),
+                _ => reply(200).json(json!({"token": "t"})),
+            }
+        })
+    };
+    let tokens = |mock: &Mock| {
+        let seen = mock.seen();
+        seen.iter().filter(|r| r.path.starts_with("/token")).count()
+    };
+    let mock = service(2);
+    let repository = open(&logged_in(&mock.host()), &mock.host(), "a", Access::Pull);
+    assert_eq!(pull(&repository, &descriptor(b"x")).unwrap(), b"x");
+    assert_eq!(tokens(&mock), 3);
+    // It is tried as often as anything else, not as often again by everybody who needs it.
+    let mock = service(1000);
+    let repository = open(&logged_in(&mock.host()), &mock.host(), "a", Access::Pull);
+    let e = repository.manifest(&Target::Tag("x".into())).unwrap_err();
+    assert!(
+        e.retryable() && e.to_string().contains("503 (tried 4 times)"),
+        "{e}"
+    );
+    assert_eq!(tokens(&mock), 4);
+}

@@ -445,3 +445,19 @@ fn uploads_that_are_lost() {
         format!("/v2/a/blobs/uploads/1?digest={}", Digest::of(&content))
     );
 }
+
+#[test]
+fn one_that_says_nothing_is_asked_once() {
+    let (_mock, repository) = answers(|r| match r.method.as_str() {
+        "POST" => reply(202).with("Location", "1"),
+        _ => reply(201).silent(),
+    });
+    let content = bytes(1, 2 << 20);
+    let begun = Instant::now();
+    for _ in 0..4 {
+        repository
+            .upload(&Digest::of(&content), 2 << 20, &mut &content[..], &|_| {})
+            .unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}

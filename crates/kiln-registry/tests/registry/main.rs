@@ -90,3 +90,13 @@ fn push(repository: &Repository, content: &[u8]) -> Descriptor {
         .unwrap();
     descriptor
 }
+
+#[test]
+fn everything_is_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    fn sent<T: Send>() {}
+    shared::<Client>();
+    shared::<Repository>();
+    shared::<kiln_registry::RegistryError>();
+    sent::<kiln_registry::Blob>();
+}

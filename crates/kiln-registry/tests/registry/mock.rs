@@ -35,6 +35,8 @@ pub struct Reply {
     endless: bool,
     /// Says another length.
     length: Option<usize>,
+    /// Doesn't say whether the request's body is wanted.
+    silent: bool,
 }
 
 pub fn reply(status: u16) -> Reply {
@@ -44,6 +46,7 @@ pub fn reply(status: u16) -> Reply {
         body: Vec::new(),
         endless: false,
         length: None,
+        silent: false,
     }
 }
 
@@ -65,6 +68,11 @@ impl Reply {
 
     pub fn endless(mut self) -> Reply {
         self.endless = true;
+        self
+    }
+
+    pub fn silent(mut self) -> Reply {
+        self.silent = true;
         self
     }
 
@@ -131,7 +139,9 @@ fn serve(stream: TcpStream, handler: &dyn Fn(&Request) -> Reply, seen: &Mutex<Ve
                 let _ = send(&mut output, reply, true);
                 return;
             }
-            output.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+            if !reply.silent {
+                output.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+            }
         }
         if read_body(&mut input, &mut request).is_none() {
             return;

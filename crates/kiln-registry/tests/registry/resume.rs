@@ -115,3 +115,19 @@ fn small_requests_are_made_again() {
         assert_eq!(found, Some(SIZE as u64));
     }
 }
+
+#[test]
+fn connections_are_kept() {
+    let server = Server::plain();
+    let cutter = Cutter::start(server.port, |_| (None, None));
+    let repository = open(&client(), &cutter.host(), "a", Access::Push);
+    for n in 0..10 {
+        let content = bytes(n, 2 << 20);
+        let d = push(&repository, &content);
+        assert!(pull(&repository, &d).unwrap() == content);
+        repository
+            .upload_stream(&mut &content[..1000], &|_| {})
+            .unwrap();
+    }
+    assert!(cutter.connections() <= 2, "{}", cutter.connections());
+}

@@ -10,6 +10,7 @@ use kiln_registry::{
     Access, Client, Credential, CredentialStore, Proxies, RegistryError, Secret, Settings,
 };
 
+use crate::mock::{Mock, reply};
 use crate::server::{Options, Server};
 use crate::{bytes, client, descriptor, open, pull, push, quick};
 
@@ -209,6 +210,56 @@ fn clients_show_certificates() {
     assert!(e.to_string().contains("c.key"), "{e}");
 }
 
+/// What the environment says is taken from it: in a process of its own, since it can't be changed
+/// in one that has threads.
+#[test]
+fn the_environment_counts() {
+    let s = Secured::start(false);
+    let file = s.path("docker/config.json");
+    let client = Client::new(s.trusting(), CredentialStore::at(&file, ""));
+    client.login(&s.host(), &password("pass word")).unwrap();
+    let settings = s.path("registries.toml");
+    let text = format!("[registry.\"named.example\"]\nmirrors = [{:?}]\n", s.host());
+    std::fs::write(&settings, text).unwrap();
+    let child = |ca: &str, settings: &Path| {
+        let out = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "tls::in_an_environment",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env("SSL_CERT_FILE", s.path(ca))
+            .env_remove("SSL_CERT_DIR")
+            .env("DOCKER_CONFIG", s.path("docker"))
+            .env("KILN_REGISTRIES", settings)
+            .env("KILN_TEST_HOST", s.host())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        (out.status.success(), text)
+    };
+    let (ok, text) = child("ca.pem", &settings);
+    assert!(ok, "{text}");
+    for bad in ["missing.pem", "names"] {
+        let (ok, text) = child(bad, &settings);
+        assert!(!ok && text.contains("SSL_CERT_FILE: "), "{text}");
+    }
+    let (ok, text) = child("ca.pem", &s.path("missing.toml"));
+    assert!(!ok && text.contains("missing.toml"), "{text}");
+}
+
+#[test]
+#[ignore = "started by the_environment_counts"]
+fn in_an_environment() {
+    let host = std::env::var("KILN_TEST_HOST").unwrap();
+    let settings = Settings::load().unwrap_or_else(|e| panic!("{e}"));
+    let mirrors = settings.registry("named.example").mirrors;
+    assert_eq!(mirrors, std::slice::from_ref(&host));
+    let client = Client::new(settings, CredentialStore::open());
+    client.ping(&host).unwrap_or_else(|e| panic!("{e}"));
+}
+
 #[test]
 fn through_a_proxy() {
     let s = Secured::start(false);
@@ -230,11 +281,31 @@ fn through_a_proxy() {
     client("").ping(&name).unwrap();
     let e = client("registry.test").ping(&name).unwrap_err();
     assert!(matches!(e, RegistryError::Unreachable { .. }), "{e}");
-    let e = client("").ping("refused.test").unwrap_err().to_string();
+    let e = client("").ping("refused.example").unwrap_err().to_string();
     assert!(e.contains("proxy refused") && !e.contains("secret"), "{e}");
 }
 
-/// A proxy that connects `registry.test` to this machine and refuses all else.
+#[test]
+fn redirects_through_a_proxy() {
+    let content = bytes(1, 1000);
+    let body = content.clone();
+    let storage = Mock::start(move |_| reply(200).body(body.clone()));
+    let to = format!("http://storage.test:{}/x", storage.port);
+    let mock = Mock::start(move |_| reply(307).with("Location", &to));
+    let (name, proxy) = (format!("plain.test:{}", mock.port), connect_proxy());
+    let mut settings = quick();
+    settings.registry_mut(&name).http = true;
+    settings.proxies = Proxies::from_vars(|v| {
+        (v == "HTTP_PROXY").then(|| format!("http://a:b@127.0.0.1:{proxy}"))
+    })
+    .unwrap();
+    let client = Client::new(settings, CredentialStore::none());
+    let repository = open(&client, &name, "a", Access::Pull);
+    assert!(pull(&repository, &descriptor(&content)).unwrap() == content);
+    assert_eq!(storage.all().len(), 1);
+}
+
+/// A proxy that connects hosts of `test` to this machine and refuses all else.
 fn connect_proxy() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -247,8 +318,10 @@ fn connect_proxy() -> u16 {
                 head.push(byte[0]);
             }
             let head = String::from_utf8(head).unwrap();
-            let to = head.strip_prefix("CONNECT registry.test:");
-            let port = to.and_then(|t| t.split(' ').next()?.parse::<u16>().ok());
+            let to = head
+                .strip_prefix("CONNECT ")
+                .and_then(|t| t.split(' ').next());
+            let port = to.and_then(|t| t.split_once(".test:")?.1.parse::<u16>().ok());
             let Some(port) = port.filter(|_| head.contains("Proxy-Authorization: Basic ")) else {
                 near.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").unwrap();
                 continue;

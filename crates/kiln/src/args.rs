@@ -435,7 +435,7 @@ pub struct LoadArgs {
     /// The archive, or an OCI layout directory; standard input when absent
     #[arg(short, long, value_name = "FILE")]
     pub input: Option<PathBuf>,
-    /// Print nothing
+    /// Show no progress (there is none: docker's flag is accepted)
     #[arg(short, long)]
     pub quiet: bool,
     /// Of an image for several platforms, the one to load

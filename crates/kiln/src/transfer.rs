@@ -104,11 +104,12 @@ pub fn load(store: &Store, a: &LoadArgs) -> Result<()> {
             load_stream(store, input, &platform)?
         }
     };
-    for image in loaded.iter().filter(|_| !a.quiet) {
+    let nameless = loaded.iter().all(|image| image.names.is_empty());
+    for image in &loaded {
         for name in &image.names {
             println!("Loaded image: {}", name.familiar());
         }
-        if image.names.is_empty() {
+        if nameless {
             println!("Loaded image ID: {}", image.id);
         }
     }

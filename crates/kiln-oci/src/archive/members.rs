@@ -57,7 +57,9 @@ impl Members {
         }
         // A file that was cut has its last entries' headers all the same.
         let length = file.metadata().map_err(OciError::Tar)?.len();
-        let beyond = |place: &Place| matches!(place, Place::At(at, size) if at + size > length);
+        let beyond = |place: &Place| {
+            matches!(place, Place::At(at, size) if at.saturating_add(*size) > length)
+        };
         if places.values().any(beyond) {
             return Err(OciError::Tar(io::ErrorKind::UnexpectedEof.into()));
         }

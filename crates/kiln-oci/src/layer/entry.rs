@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use tar::EntryType;
 
 use super::apply::{Applied, ApplyOptions, Ids, Whiteouts};
+use super::pax::PaxFilter;
 use super::recipe::Contents;
 use super::{OPAQUE, OPAQUE_XATTRS, PAX_XATTR, WHITEOUT, carried};
 use crate::OciError;
@@ -28,11 +29,13 @@ const BUFFER: usize = 128 * 1024;
 /// Unpacks every entry of a tar.
 pub(super) fn unpack(tar: impl Read, unpacker: &mut Unpacker<'_>) -> Result<(), OciError> {
     let (guard, budget) = Guard::new(tar);
-    let mut archive = tar::Archive::new(guard);
+    let (filter, records) = PaxFilter::new(guard);
+    let mut archive = tar::Archive::new(filter);
     for entry in archive.entries().map_err(OciError::Tar)? {
         let mut entry = entry.map_err(OciError::Tar)?;
         budget.renew();
-        unpacker.entry(&mut entry, &budget)?;
+        let records = std::mem::take(&mut *records.borrow_mut());
+        unpacker.entry(&mut entry, &records, &budget)?;
         budget.renew();
     }
     Ok(())
@@ -72,6 +75,8 @@ struct Recorder<'o> {
 /// What an entry's header says, checked.
 struct Head {
     path: PathBuf,
+    /// The target of a link.
+    link: Vec<u8>,
     mode: u32,
     owner: Option<(u32, u32)>,
     times: Timestamps,
@@ -119,6 +124,7 @@ impl<'o> Unpacker<'o> {
     fn entry<R: Read>(
         &mut self,
         entry: &mut tar::Entry<'_, R>,
+        records: &[(Vec<u8>, Vec<u8>)],
         budget: &Budget,
     ) -> Result<(), OciError> {
         let kind = entry.header().entry_type();
@@ -130,7 +136,7 @@ impl<'o> Unpacker<'o> {
             let most = self.options.limits.entries;
             return Err(OciError::Limit(format!("more than {most} entries")));
         }
-        let head = self.head(entry)?;
+        let head = self.head(entry, records)?;
         let shown = head.path.display().to_string();
         self.place(entry, kind, head, budget).map_err(|e| match e {
             Failure::Io(source) => OciError::Io {
@@ -143,8 +149,16 @@ impl<'o> Unpacker<'o> {
         })
     }
 
-    fn head<R: Read>(&self, entry: &mut tar::Entry<'_, R>) -> Result<Head, OciError> {
-        let raw = entry.path_bytes().into_owned();
+    fn head<R: Read>(
+        &self,
+        entry: &tar::Entry<'_, R>,
+        records: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<Head, OciError> {
+        let of = |key: &[u8]| records.iter().find(|(k, _)| k == key).map(|(_, v)| v);
+        let raw = match of(b"path") {
+            Some(path) => path.clone(),
+            None => entry.path_bytes().into_owned(),
+        };
         let bad = |why: &str| {
             let mut name = String::from_utf8_lossy(&raw).into_owned();
             if name.chars().count() > 200 {
@@ -161,23 +175,23 @@ impl<'o> Unpacker<'o> {
         let path = clean(&raw).map_err(bad)?;
         let mut xattrs = Vec::new();
         let mut precise = None;
-        if let Some(records) = entry.pax_extensions().map_err(OciError::Tar)? {
-            for record in records {
-                let record = record.map_err(OciError::Tar)?;
-                let (key, value) = (record.key_bytes(), record.value_bytes());
-                if let Some(name) = key.strip_prefix(PAX_XATTR.as_bytes()) {
-                    if carried(name) {
-                        xattrs.push((OsString::from_vec(name.to_vec()), value.to_vec()));
-                    }
-                } else if key == b"mtime" {
-                    precise = parse_time(value);
-                } else if key.starts_with(b"GNU.sparse.") {
-                    return Err(bad(
-                        "sparse files in PAX form are not supported; make the archive without --sparse",
-                    ));
+        for (key, value) in records {
+            if let Some(name) = key.strip_prefix(PAX_XATTR.as_bytes()) {
+                if carried(name) {
+                    xattrs.push((OsString::from_vec(name.to_vec()), value.clone()));
                 }
+            } else if key == b"mtime" {
+                precise = parse_time(value);
+            } else if key.starts_with(b"GNU.sparse.") {
+                return Err(bad(
+                    "sparse files in PAX form are not supported; make the archive without --sparse",
+                ));
             }
         }
+        let link = match of(b"linkpath") {
+            Some(link) => link.clone(),
+            None => entry.link_name_bytes().unwrap_or_default().into_owned(),
+        };
         let header = entry.header();
         let old = header.as_old();
         let number = |field: &[u8], n: io::Result<u64>| match n {
@@ -202,6 +216,7 @@ impl<'o> Unpacker<'o> {
         };
         Ok(Head {
             path,
+            link,
             mode: number(&old.mode, header.mode().map(u64::from))? as u32 & 0o7777,
             owner,
             times: Timestamps {
@@ -245,14 +260,14 @@ impl<'o> Unpacker<'o> {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 return self.file(entry, dir, &name, &head, &real, budget);
             }
-            EntryType::Link => return self.hard_link(entry, dir, &name),
+            EntryType::Link => return self.hard_link(&head, dir, &name),
             EntryType::Symlink => {
-                let target = entry.link_name_bytes().unwrap_or_default();
+                let target = &head.link;
                 if target.is_empty() {
                     return Err(Failure::Bad("a symbolic link without a target".into()));
                 }
                 self.done.link_bytes += target.len() as u64;
-                symlinkat(OsStr::from_bytes(&target), dir, &name)?;
+                symlinkat(OsStr::from_bytes(target), dir, &name)?;
                 // Paths that were resolved before may lead elsewhere now.
                 self.parent = None;
             }
@@ -385,14 +400,9 @@ impl<'o> Unpacker<'o> {
         Ok(futimens(&file, &head.times)?)
     }
 
-    fn hard_link<R: Read>(
-        &self,
-        entry: &tar::Entry<'_, R>,
-        dir: BorrowedFd<'_>,
-        name: &OsStr,
-    ) -> Result<(), Failure> {
-        let raw = entry.link_name_bytes().unwrap_or_default();
-        let target = clean(&raw).map_err(|why| Failure::Bad(format!("its link target: {why}")))?;
+    fn hard_link(&self, head: &Head, dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Failure> {
+        let target =
+            clean(&head.link).map_err(|why| Failure::Bad(format!("its link target: {why}")))?;
         let (from, from_name) = self.root.parent_of(&target)?;
         match linkat(&from, &from_name, dir, name, AtFlags::empty()) {
             Err(Errno::NOENT) => Err(Failure::Bad(format!(
@@ -411,9 +421,10 @@ impl<'o> Unpacker<'o> {
         dir: BorrowedFd<'_>,
         name: &OsStr,
     ) -> Result<bool, Failure> {
-        let number = |n: io::Result<Option<u32>>| n.map_err(Failure::Read);
-        let major = number(entry.header().device_major())?.unwrap_or(0);
-        let minor = number(entry.header().device_minor())?.unwrap_or(0);
+        // Fields that can't be read are empty ones: other readers take them for zero.
+        let number = |n: io::Result<Option<u32>>| n.ok().flatten().unwrap_or(0);
+        let major = number(entry.header().device_major());
+        let minor = number(entry.header().device_minor());
         let kind = match kind {
             // To overlayfs this is a deletion, and nothing else ever has that number.
             EntryType::Char if (major, minor) == (0, 0) => return Ok(false),

@@ -8,6 +8,7 @@ mod apply;
 mod compress;
 mod entry;
 mod pack;
+mod pax;
 mod recipe;
 mod times;
 mod write;

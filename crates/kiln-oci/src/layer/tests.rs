@@ -463,3 +463,65 @@ fn packed_layers_are_what_gzip_and_zstd_read() {
         }
     }
 }
+
+#[test]
+fn values_with_line_ends_survive() {
+    let dir = TempDir::new().unwrap();
+    let name = format!("{}\nb", "a".repeat(200));
+    fs::write(dir.path().join(&name), "x").unwrap();
+    symlink(
+        format!("t\n12 path=evil\n{}", "u".repeat(150)),
+        dir.path().join("l"),
+    )
+    .unwrap();
+    let here = open(dir.path());
+    let value = b"v\n12 path=evil\n";
+    let set = kiln_tree::set_xattr(here.as_fd(), name.as_ref(), "user.x".as_ref(), value);
+    // Not every file system has attributes of users.
+    let has_xattrs = set.is_ok();
+    let (tar, _) = tar_of(dir.path());
+    let (copy, done) = unpack(&tar, &PLAIN);
+    done.unwrap();
+    let root = copy.path().join("root");
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 2);
+    assert_eq!(fs::read_to_string(root.join(&name)).unwrap(), "x");
+    assert!(tar_of(&root).0 == tar);
+    if has_xattrs {
+        let found = kiln_tree::xattrs_of(open(&root).as_fd(), name.as_ref()).unwrap();
+        assert!(
+            found.contains(&("user.x".into(), value.to_vec())),
+            "{found:?}"
+        );
+    }
+    assert!(replayed(&tar).unwrap() == tar);
+}
+
+#[test]
+fn records_that_lie_are_refused() {
+    for records in [
+        "5 a\n",
+        "99 a=b\n",
+        "6 a=bc\n",
+        "x a=b\n",
+        "6 =ab\n",
+        "10 size=1\n10 size=2\n",
+        "9 size=x\n",
+        "+6 a=b\n",
+    ] {
+        let tar = Forge::new()
+            .add(EntryType::XHeader, "x", "", records.as_bytes())
+            .add(EntryType::Regular, "f", "", b"12")
+            .done();
+        assert!(unpack(&tar, &PLAIN).1.is_err(), "{records:?}");
+    }
+    // Far more than any entry needs.
+    let tar = Forge::new()
+        .add(EntryType::XHeader, "x", "", &[b'1'; 2 << 20])
+        .done();
+    assert!(unpack(&tar, &PLAIN).1.is_err());
+    let tar = Forge::new()
+        .add(EntryType::GNULongName, "L", "", &[b'n'; 5 << 20])
+        .add(EntryType::Regular, "f", "", b"")
+        .done();
+    assert!(unpack(&tar, &PLAIN).1.is_err());
+}

@@ -55,6 +55,7 @@ pub fn apply_changes(
         escape: '\\',
         consumed: BTreeSet::new(),
     };
+    let args_escaped = config.config.args_escaped;
     let scope = Scope::of_env(&config.config.env);
     let names = [None];
     let mut builder = StageBuilder::new(&mut globals, &names, 0, config, scope);
@@ -84,6 +85,8 @@ pub fn apply_changes(
             .instruction(&instruction, instruction.span)
             .map_err(|e| bad(&e.message))?;
     }
-    let (_, config, _) = builder.finish();
+    let (_, mut config, _) = builder.finish();
+    // Builds set it, changes don't.
+    config.config.args_escaped = args_escaped;
     Ok(config)
 }

@@ -171,6 +171,9 @@ fn one(tree: &Tree, path: &Path, exclude: &Ignore) -> Result<Option<Match>, Buil
     }))
 }
 
+/// How deep directories may lie in directories: a descriptor and a stack frame are needed for each.
+const MAX_DEPTH: usize = 400;
+
 struct Walk<'a> {
     ignore: Option<&'a Ignore>,
     exclude: Option<&'a Ignore>,
@@ -184,6 +187,12 @@ impl Walk<'_> {
         below: &Path,
         out: &mut Vec<Entry>,
     ) -> Result<(), BuildError> {
+        if below.components().count() > MAX_DEPTH {
+            return Err(BuildError::new(format!(
+                "{} has more than {MAX_DEPTH} directories in one another",
+                below.components().take(3).collect::<PathBuf>().display()
+            )));
+        }
         for name in read_dir_sorted(fd).context("reading directory", path)? {
             let (child, child_below) = (path.join(&name), below.join(&name));
             let meta = match meta_at(fd, &name) {

@@ -70,10 +70,7 @@ pub fn push(
 ) -> Result<Pushed, BuildError> {
     let name = name.clone().with_default_tag();
     let (record, config) = find(store, &name.familiar())?;
-    let target = match name.tag() {
-        Some(tag) => Some(Target::Tag(tag.to_owned())),
-        None => None,
-    };
+    let target = name.tag().map(|tag| Target::Tag(tag.to_owned()));
     push_as(
         store, registries, &name, &record, &config, target, packing, transfer,
     )

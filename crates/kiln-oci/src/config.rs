@@ -179,7 +179,10 @@ pub struct History {
 impl ImageConfig {
     /// Reads a config; members that are absent or null are empty.
     pub fn from_json(bytes: &[u8]) -> Result<ImageConfig, OciError> {
-        serde_json::from_slice(bytes).map_err(OciError::Config)
+        // As a whole first: what is not understood must be readable, too, or others will choke on
+        // it later.
+        let whole: serde_json::Value = serde_json::from_slice(bytes).map_err(OciError::Config)?;
+        serde_json::from_value(whole).map_err(OciError::Config)
     }
 
     /// What it runs on.
@@ -249,6 +252,10 @@ mod tests {
             "[]",
             "{\"rootfs\":{\"diff_ids\":[\"sha256:../x\"]}}",
             &format!("{{\"history\":{deep}"),
+            &format!(
+                "{{\"architecture\":\"a\",\"os\":\"l\",\"other\":{deep}{}}}",
+                "]".repeat(100_000)
+            ),
         ] {
             assert!(ImageConfig::from_json(bad.as_bytes()).is_err());
         }

@@ -117,7 +117,7 @@ impl Images {
 
 fn docker_image(members: &Members, manifest: DockerManifest) -> Result<StoredImage, OciError> {
     let config_json = required(members, &manifest.config, MAX_CONFIG)?;
-    let config = ImageConfig::from_json(&config_json)?;
+    let config = ImageConfig::from_json(&config_json).map_err(|e| bad(&manifest.config, e))?;
     let expected = config.rootfs.diff_ids.len();
     if manifest.layers.len() != expected {
         let found = manifest.layers.len();
@@ -190,7 +190,8 @@ fn oci_image(
         Document::Manifest(manifest) => manifest,
     };
     let config_json = blob(members, &manifest.config, MAX_CONFIG)?;
-    let config = ImageConfig::from_json(&config_json)?;
+    let config = ImageConfig::from_json(&config_json)
+        .map_err(|e| bad(&blob_name(&manifest.config.digest), e))?;
     if manifest.layers.len() != config.rootfs.diff_ids.len() {
         return Err(bad(
             &name,

@@ -57,9 +57,7 @@ impl Members {
         }
         // A file that was cut has its last entries' headers all the same.
         let length = file.metadata().map_err(OciError::Tar)?.len();
-        let beyond = |place: &Place| {
-            matches!(place, Place::At(at, size) if at.saturating_add(*size) > length)
-        };
+        let beyond = |place: &Place| matches!(place, Place::At(at, size) if at.saturating_add(*size) > length);
         if places.values().any(beyond) {
             return Err(OciError::Tar(io::ErrorKind::UnexpectedEof.into()));
         }
@@ -104,6 +102,9 @@ impl Members {
                 rest = rest.saturating_sub(n as u64);
             }
         }
+        // To the very end, where the checksum of a compressed archive is.
+        budget.renew();
+        io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(OciError::Tar)?;
         Ok(Members {
             source: Source::Spooled(dir.to_owned()),
             places,

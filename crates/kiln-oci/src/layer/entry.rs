@@ -20,7 +20,7 @@ use tar::EntryType;
 use super::apply::{Applied, ApplyOptions, Ids, Whiteouts};
 use super::pax::PaxFilter;
 use super::recipe::Contents;
-use super::{OPAQUE, OPAQUE_XATTRS, PAX_XATTR, WHITEOUT, carried};
+use super::{MAX_DEPTH, OPAQUE, OPAQUE_XATTRS, PAX_XATTR, TOO_DEEP, WHITEOUT, carried};
 use crate::OciError;
 use crate::guard::{Budget, Guard};
 
@@ -38,6 +38,9 @@ pub(super) fn unpack(tar: impl Read, unpacker: &mut Unpacker<'_>) -> Result<(), 
         unpacker.entry(&mut entry, &records, &budget)?;
         budget.renew();
     }
+    // To the very end: padding belongs to the digest, and a checksum may come last.
+    let mut rest = archive.into_inner().into_inner();
+    io::copy(&mut rest, &mut io::sink()).map_err(OciError::Tar)?;
     Ok(())
 }
 
@@ -173,6 +176,9 @@ impl<'o> Unpacker<'o> {
             return Err(bad("the name is too long"));
         }
         let path = clean(&raw).map_err(bad)?;
+        if path.components().count() > MAX_DEPTH {
+            return Err(bad(TOO_DEEP));
+        }
         let mut xattrs = Vec::new();
         let mut precise = None;
         for (key, value) in records {

@@ -28,6 +28,9 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 const OPAQUE_XATTRS: [&str; 2] = ["trusted.overlay.opaque", "user.overlay.opaque"];
 /// Where overlayfs keeps its own notes; no part of an image, and never taken from one.
 const OVERLAY_XATTRS: [&str; 2] = ["trusted.overlay.", "user.overlay."];
+/// How deep directories may lie in directories: a descriptor and a stack frame are needed for each.
+const MAX_DEPTH: usize = 400;
+const TOO_DEEP: &str = "more than 400 directories lie in one another";
 /// PAX records of extended attributes.
 const PAX_XATTR: &str = "SCHILY.xattr.";
 

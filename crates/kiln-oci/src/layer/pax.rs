@@ -50,6 +50,11 @@ impl<R: Read> PaxFilter<R> {
         (filter, records)
     }
 
+    /// What it reads from.
+    pub(super) fn into_inner(self) -> R {
+        self.inner
+    }
+
     /// Reads up to a whole number of blocks; less at the end of the stream.
     fn gather(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(length);

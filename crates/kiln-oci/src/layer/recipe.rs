@@ -28,8 +28,6 @@ use crate::{Digest, Hasher, OciError};
 const MAGIC: &[u8] = b"kilnrcp1";
 /// Bytes between contents are written out when there are that many.
 const CHUNK: usize = 64 * 1024;
-/// What may follow the end of a tar: writers fill blocks of 10 KiB, some much larger ones.
-const MAX_PADDING: u64 = 4 << 20;
 const BUFFER: usize = 256 * 1024;
 /// No path is longer; a damaged recipe may claim one.
 const MAX_PATH: u32 = 4096;
@@ -57,13 +55,6 @@ pub fn apply_layer(
         .record(Rc::clone(&recording) as Rc<RefCell<dyn Contents + '_>>)
         .map_err(failed())?;
     unpack(&mut tap, &mut unpacker)?;
-    // Padding after the end belongs to the digest.
-    let padding = io::copy(&mut (&mut tap).take(MAX_PADDING + 1), &mut io::sink());
-    if padding.map_err(OciError::Tar)? > MAX_PADDING {
-        return Err(OciError::Limit(format!(
-            "more than {MAX_PADDING} bytes follow its end"
-        )));
-    }
     let applied = unpacker.finish();
     drop(tap);
     let recording = Rc::into_inner(recording)

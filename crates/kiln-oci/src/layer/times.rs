@@ -4,15 +4,23 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::{MAX_DEPTH, TOO_DEEP};
 use kiln_tree::{Kind, meta_at, read_dir_sorted};
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, openat, utimensat};
 
 /// Sets back to `epoch` (seconds since 1970) every modification time below `dir` that is later.
 pub fn clamp_times(dir: BorrowedFd<'_>, epoch: i64) -> io::Result<()> {
+    clamp(dir, epoch, 0)
+}
+
+fn clamp(dir: BorrowedFd<'_>, epoch: i64, depth: usize) -> io::Result<()> {
+    if depth > MAX_DEPTH {
+        return Err(io::Error::other(TOO_DEEP));
+    }
     for name in read_dir_sorted(dir)? {
         let meta = meta_at(dir, &name)?;
         if meta.kind == Kind::Dir {
-            clamp_times(open_dir(dir, &name)?.as_fd(), epoch)?;
+            clamp(open_dir(dir, &name)?.as_fd(), epoch, depth + 1)?;
         }
         if meta.mtime > (epoch, 0) && !meta.is_whiteout() {
             let times = Timestamps {

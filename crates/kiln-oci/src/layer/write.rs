@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags, openat, readlinkat};
 use tar::{Builder, EntryType, Header};
 
 use super::times::open_dir;
-use super::{OPAQUE, OPAQUE_XATTRS, PAX_XATTR, WHITEOUT, carried};
+use super::{MAX_DEPTH, OPAQUE, OPAQUE_XATTRS, PAX_XATTR, TOO_DEEP, WHITEOUT, carried};
 use crate::{Digest, Hasher, OciError};
 
 /// How much of a file is read at once.
@@ -43,6 +43,7 @@ pub fn write_dir(dir: BorrowedFd<'_>, out: impl Write) -> Result<Written, OciErr
         buffer: vec![0; BUFFER],
         size: 0,
         entries: 0,
+        depth: 0,
     };
     let mut path = Vec::new();
     writer.directory(dir, &mut path)?;
@@ -108,10 +109,18 @@ struct Writer<W: Write> {
     buffer: Vec<u8>,
     size: u64,
     entries: u64,
+    depth: usize,
 }
 
 impl<W: Write> Writer<W> {
     fn directory(&mut self, dir: BorrowedFd<'_>, path: &mut Vec<u8>) -> Result<(), OciError> {
+        if self.depth > MAX_DEPTH {
+            let mut name = String::from_utf8_lossy(path).into_owned();
+            name = name.chars().take(100).chain("…".chars()).collect();
+            let why = TOO_DEEP.to_owned();
+            return Err(OciError::Entry { name, why });
+        }
+        self.depth += 1;
         let names = read_dir_sorted(dir).map_err(reading(path))?;
         for name in names {
             let length = path.len();
@@ -122,6 +131,7 @@ impl<W: Write> Writer<W> {
             self.entry(dir, &name, path)?;
             path.truncate(length);
         }
+        self.depth -= 1;
         Ok(())
     }
 

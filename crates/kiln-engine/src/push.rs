@@ -20,7 +20,10 @@ use crate::save::archive_layers;
 use crate::stream::Ahead;
 
 /// How many layers go at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
+/// Layers up to this size are compressed before they are sent: with the digest known that takes a
+/// request less.
+const SMALL: u64 = 1 << 20;
 /// How often a blob is sent anew when the connection breaks.
 const TRIES: u32 = 5;
 
@@ -203,8 +206,42 @@ impl Push<'_> {
 
     /// Compresses and sends a layer; nothing is kept but the knowledge of what came out.
     fn upload(&self, layer: &ArchiveLayer, part: &str) -> Result<Descriptor, BuildError> {
+        let compression = self.packing.compression;
+        let (digest, size) = if layer.tar_size <= SMALL {
+            self.upload_small(layer, part)?
+        } else {
+            self.upload_large(layer, part)?
+        };
+        let media_type = Format::Oci.layer(compression).to_owned();
+        self.store.blob_put(
+            &layer.diff_id,
+            &KnownBlob {
+                digest,
+                size,
+                media_type: media_type.clone(),
+            },
+        )?;
+        Ok(Descriptor::new(media_type, digest, size))
+    }
+
+    fn upload_small(&self, layer: &ArchiveLayer, part: &str) -> Result<(Digest, u64), BuildError> {
         let Packing { compression, level } = self.packing;
-        let (digest, size) = self.retried(|| {
+        let broken = |e: &io::Error| BuildError::caused(format_args!("layer {}", layer.diff_id), e);
+        let mut packer = Packer::new(compression, level, Vec::new()).map_err(|e| broken(&e))?;
+        layer.write_tar(&mut packer)?;
+        let blob = packer.finish().map_err(|e| broken(&e))?;
+        let (digest, size) = (Digest::of(&blob), blob.len() as u64);
+        self.retried(|| {
+            self.repository
+                .upload(&digest, size, &mut &blob[..], &|_| {})
+        })?;
+        self.transfer.bytes(part, size);
+        Ok((digest, size))
+    }
+
+    fn upload_large(&self, layer: &ArchiveLayer, part: &str) -> Result<(Digest, u64), BuildError> {
+        let Packing { compression, level } = self.packing;
+        self.retried(|| {
             std::thread::scope(|s| {
                 let mut body = Ahead::writing(s, |out| {
                     let mut packer = Packer::new(compression, level, out)?;
@@ -217,17 +254,7 @@ impl Push<'_> {
                     self.transfer.bytes(part, total.saturating_sub(before));
                 })
             })
-        })?;
-        let media_type = Format::Oci.layer(compression).to_owned();
-        self.store.blob_put(
-            &layer.diff_id,
-            &KnownBlob {
-                digest,
-                size,
-                media_type: media_type.clone(),
-            },
-        )?;
-        Ok(Descriptor::new(media_type, digest, size))
+        })
     }
 
     fn retried<T>(

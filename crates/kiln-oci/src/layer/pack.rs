@@ -89,8 +89,11 @@ struct Job {
 /// The blocks under way, in order.
 pub struct Gzip<W> {
     out: W,
+    level: Compression,
+    cores: usize,
     block: Vec<u8>,
     jobs: Option<SyncSender<Job>>,
+    queue: Arc<Mutex<Receiver<Job>>>,
     results: VecDeque<Receiver<Deflated>>,
     workers: Vec<JoinHandle<()>>,
     crc: Crc,
@@ -101,26 +104,28 @@ impl<W: Write> Gzip<W> {
         out.write_all(&HEADER)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (jobs, queue) = sync_channel::<Job>(cores);
-        let queue = Arc::new(Mutex::new(queue));
-        let workers = (0..cores)
-            .map(|_| {
-                let queue = Arc::clone(&queue);
-                std::thread::spawn(move || deflate_all(&queue, level))
-            })
-            .collect();
         Ok(Gzip {
             out,
-            block: Vec::with_capacity(BLOCK),
+            level,
+            cores,
+            block: Vec::new(),
             jobs: Some(jobs),
+            queue: Arc::new(Mutex::new(queue)),
             results: VecDeque::new(),
-            workers,
+            workers: Vec::new(),
             crc: Crc::new(),
         })
     }
 
     /// Hands the block to a worker; takes results while there are more than the workers need.
     fn submit(&mut self) -> io::Result<()> {
-        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
+        // Small layers are most layers: they need one worker.
+        if self.workers.len() < self.cores {
+            let (queue, level) = (Arc::clone(&self.queue), self.level);
+            let worker = std::thread::spawn(move || deflate_all(&queue, level));
+            self.workers.push(worker);
+        }
+        let block = std::mem::take(&mut self.block);
         let (result, receiver) = sync_channel(1);
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
         jobs.send(Job { block, result }).map_err(|_| gone())?;

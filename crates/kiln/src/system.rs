@@ -11,7 +11,7 @@ use kiln_store::Store;
 
 use crate::args::{DfArgs, PruneArgs};
 use crate::format::{Column, print_rows};
-use crate::units::human_size;
+use crate::units::exact_size;
 
 /// What is pruned.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,14 +36,14 @@ pub fn usage(store: &Store, a: &DfArgs) -> Result<()> {
     let usage = store.usage()?;
     let share = |part: u64, whole: u64| match whole {
         0 => "0B".to_owned(),
-        _ => format!("{} ({}%)", human_size(part), part * 100 / whole),
+        _ => format!("{} ({}%)", exact_size(part), part * 100 / whole),
     };
     let row = |kind: &str, total: u64, size: u64, reclaimable: String| {
         HashMap::from([
             ("Type", kind.to_owned()),
             ("TotalCount", total.to_string()),
             ("Active", "0".to_owned()),
-            ("Size", human_size(size)),
+            ("Size", exact_size(size)),
             ("Reclaimable", reclaimable),
         ])
     };
@@ -57,7 +57,7 @@ pub fn usage(store: &Store, a: &DfArgs) -> Result<()> {
         ),
         row("Containers", 0, 0, share(0, 0)),
         row("Local Volumes", 0, 0, share(0, 0)),
-        row("Build Cache", usage.cache_records, cache, human_size(cache)),
+        row("Build Cache", usage.cache_records, cache, exact_size(cache)),
     ];
     print_rows(&rows, &COLUMNS, &COLUMNS, a.format.as_deref())
 }
@@ -89,7 +89,7 @@ pub fn prune(store: &Store, a: &PruneArgs, kind: Kind) -> Result<()> {
     if done.records > 0 {
         println!("Deleted build cache records: {}", done.records);
     }
-    println!("\nTotal reclaimed space: {}", human_size(done.bytes));
+    println!("\nTotal reclaimed space: {}", exact_size(done.bytes));
     Ok(())
 }
 

@@ -104,12 +104,11 @@ pub fn load(store: &Store, a: &LoadArgs) -> Result<()> {
             load_stream(store, input, &platform)?
         }
     };
-    let nameless = loaded.iter().all(|image| image.names.is_empty());
     for image in &loaded {
         for name in &image.names {
             println!("Loaded image: {}", name.familiar());
         }
-        if nameless {
+        if image.names.is_empty() {
             println!("Loaded image ID: {}", image.id);
         }
     }

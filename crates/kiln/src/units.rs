@@ -1,7 +1,16 @@
 //! Sizes and ages in docker's words (docker/go-units).
 
-/// `1.23MB`: decimal units, four digits.
+/// `1.23MB`: decimal units, three digits, as docker shows the sizes of images.
 pub fn human_size(bytes: u64) -> String {
+    sized(bytes, 3)
+}
+
+/// `1.234MB`: four digits, as docker shows the sizes of everything else.
+pub fn exact_size(bytes: u64) -> String {
+    sized(bytes, 4)
+}
+
+fn sized(bytes: u64, digits: usize) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let mut size = bytes as f64;
     let mut unit = 0;
@@ -9,18 +18,17 @@ pub fn human_size(bytes: u64) -> String {
         size /= 1000.0;
         unit += 1;
     }
-    format!("{}{}", four_digits(size), UNITS[unit])
+    format!("{}{}", significant(size, digits), UNITS[unit])
 }
 
-/// Go's `%.3g` for 0 ≤ n < 1000, as `docker images` prints sizes.
-fn four_digits(n: f64) -> String {
-    let digits = if n >= 100.0 {
-        0
-    } else if n >= 10.0 {
-        1
-    } else {
-        2
+/// Go's `%.Ng` for 0 ≤ n < 1000.
+fn significant(n: f64, digits: usize) -> String {
+    let before = match n {
+        n if n >= 100.0 => 3,
+        n if n >= 10.0 => 2,
+        _ => 1,
     };
+    let digits = digits - before;
     let text = format!("{n:.digits$}");
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -79,6 +87,8 @@ mod tests {
         assert_eq!(human_size(124_000_000), "124MB");
         assert_eq!(human_size(4_860_000), "4.86MB");
         assert_eq!(human_size(1_000), "1kB");
+        assert_eq!(exact_size(1_982_360), "1.982MB");
+        assert_eq!(exact_size(124_000_000), "124MB");
         assert_eq!(human_duration(0), "Less than a second");
         assert_eq!(human_duration(59), "59 seconds");
         assert_eq!(human_duration(90), "About a minute");

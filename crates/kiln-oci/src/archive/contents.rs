@@ -1,5 +1,7 @@
 //! Which images an archive holds.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use super::Members;
@@ -69,7 +71,9 @@ pub fn contents(members: &Members, platform: &Platform) -> Result<Vec<StoredImag
             serde_json::from_slice(&json).map_err(|e| bad("manifest.json", e))?;
         let mut images = Images::default();
         for manifest in list {
-            images.add(docker_image(members, manifest)?)?;
+            let key = format!("{}\n{}", manifest.config, manifest.layers.join("\n"));
+            let names = manifest.repo_tags.clone().unwrap_or_default();
+            images.add(key, names, || docker_image(members, manifest))?;
         }
         return Ok(images.list);
     }
@@ -84,7 +88,10 @@ pub fn contents(members: &Members, platform: &Platform) -> Result<Vec<StoredImag
     };
     let mut images = Images::default();
     for descriptor in &index.manifests {
-        images.add(oci_image(members, descriptor, platform, 0)?)?;
+        let key = descriptor.digest.to_string();
+        images.add(key, names(descriptor), || {
+            oci_image(members, descriptor, platform, 0)
+        })?;
     }
     Ok(images.list)
 }
@@ -93,23 +100,31 @@ pub fn contents(members: &Members, platform: &Platform) -> Result<Vec<StoredImag
 #[derive(Default)]
 struct Images {
     list: Vec<StoredImage>,
+    known: HashMap<String, usize>,
     bytes: usize,
 }
 
 impl Images {
-    fn add(&mut self, image: StoredImage) -> Result<(), OciError> {
-        // The same image under several names may be there several times.
-        let same = |known: &&mut StoredImage| known.config_json == image.config_json;
-        if let Some(known) = self.list.iter_mut().find(same) {
-            known.names.extend(image.names);
+    /// Adds what `read` gives, unless `key` says that it was read before: the same image under
+    /// several names may be there several times.
+    fn add(
+        &mut self,
+        key: String,
+        names: Vec<String>,
+        read: impl FnOnce() -> Result<StoredImage, OciError>,
+    ) -> Result<(), OciError> {
+        if let Some(&at) = self.known.get(&key) {
+            self.list[at].names.extend(names);
             return Ok(());
         }
+        let image = read()?;
         self.bytes += image.config_json.len() + image.manifest.as_ref().map_or(0, Vec::len);
         if self.bytes > MAX_CONFIGS {
             return Err(OciError::Limit(format!(
                 "its configs are larger than {MAX_CONFIGS} bytes"
             )));
         }
+        self.known.insert(key, self.list.len());
         self.list.push(image);
         Ok(())
     }

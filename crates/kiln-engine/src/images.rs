@@ -37,6 +37,12 @@ pub fn list(store: &Store, filters: &Filters) -> Result<Vec<ImageRow>, BuildErro
             .map(|(r, _)| r)
             .collect();
         own.sort_by_key(|r| r.familiar());
+        let digests = match own.is_empty() {
+            true => store.repo_digests_of(&image.id)?,
+            false => Vec::new(),
+        };
+        // What was pulled by its digest has a name, too.
+        own.extend(&digests);
         if own.is_empty() && filters.passes_name(None)? {
             rows.push(row(image, None));
         }
@@ -120,13 +126,15 @@ pub fn inspect(store: &Store, name: &str) -> Result<Value, BuildError> {
         .map(Reference::familiar)
         .collect();
     tags.sort();
+    let digests = store.repo_digests_of(&record.id)?;
+    let digests: Vec<String> = digests.iter().map(Reference::familiar).collect();
     let comment = config.history.last().and_then(|h| h.comment.clone());
     let document: Value = serde_json::from_slice(&record.config_json)
         .map_err(|e| BuildError::new(format!("config of {name}: {e}")))?;
     Ok(json!({
         "Id": record.id.to_string(),
         "RepoTags": tags,
-        "RepoDigests": repo_digests(&record, &store.tags_of(&record.id)?),
+        "RepoDigests": digests,
         "Parent": "",
         "Comment": comment.unwrap_or_default(),
         "Created": config.created,
@@ -138,20 +146,6 @@ pub fn inspect(store: &Store, name: &str) -> Result<Value, BuildError> {
         "Size": record.size,
         "RootFS": { "Type": "layers", "Layers": config.rootfs.diff_ids },
     }))
-}
-
-/// `repository@digest` for each repository of an image that has a manifest.
-fn repo_digests(record: &ImageRecord, tags: &[Reference]) -> Vec<String> {
-    let Some(digest) = record.manifest.as_deref().map(Digest::of) else {
-        return Vec::new();
-    };
-    let mut out: Vec<String> = tags
-        .iter()
-        .map(|t| format!("{}@{digest}", t.familiar_name()))
-        .collect();
-    out.sort();
-    out.dedup();
-    out
 }
 
 /// Gives an image one more name.
@@ -177,10 +171,14 @@ pub enum Removed {
 pub fn remove(store: &Store, name: &str, force: bool) -> Result<Vec<Removed>, BuildError> {
     let id = store.resolve(name)?;
     let tags = store.tags_of(&id)?;
+    let digests = store.repo_digests_of(&id)?;
     let by_name = Reference::parse(name)
         .ok()
         .map(|r| r.with_default_tag())
-        .filter(|r| tags.iter().any(|t| t.canonical() == r.canonical()));
+        .filter(|r| {
+            let mut known = tags.iter().chain(&digests);
+            known.any(|t| t.canonical() == r.canonical())
+        });
     let mut done = Vec::new();
     let names = match by_name {
         Some(r) => vec![r],

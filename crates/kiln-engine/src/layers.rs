@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
 
 use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply_layer, decompress};
 use kiln_oci::manifest::Descriptor;
-use kiln_oci::{Digest, Hasher};
+use kiln_oci::{Digest, Hasher, OciError};
 use kiln_store::{Layer, Store};
 
 use crate::BuildError;
@@ -20,9 +21,11 @@ pub(crate) const RATIO: u64 = 200;
 /// Unpacks the blob of a layer, `size` bytes long, and stores it, checked against its diff ID; and against its
 /// descriptor too, unless the reader checks that itself.
 ///
-/// What the store has already is not read at all. Returns whether anything was.
+/// What the store has already is not read at all. Returns whether anything was. `source` is what
+/// messages call the blob.
 pub fn receive<'r>(
     store: &Store,
+    source: &str,
     diff_id: &Digest,
     size: u64,
     blob: impl FnOnce() -> Result<Box<dyn Read + Send + 'r>, BuildError>,
@@ -35,7 +38,8 @@ pub fn receive<'r>(
     if store.layer(diff_id)?.is_some() {
         return Ok(false);
     }
-    let failed = |e: io::Error| BuildError::caused(format_args!("layer {diff_id}"), &e);
+    let what = format!("{source}: layer {diff_id}");
+    let failed = |e: io::Error| BuildError::caused(&what, &e);
     let scratch = store.scratch()?;
     let (dir, recipe) = (scratch.path().join("layer"), scratch.path().join("recipe"));
     make_root(&dir).map_err(failed)?;
@@ -49,15 +53,25 @@ pub fn receive<'r>(
         },
         ids: Ids::Keep,
     };
-    let blob = blob()?;
-    let (_, written) = std::thread::scope(|s| {
-        let ahead = Ahead::reading(s, move || decompress(Box::new(BufReader::new(blob))));
+    let blob = Mutex::new(blob()?);
+    let applied = std::thread::scope(|s| {
+        let shared = Shared(&blob);
+        let ahead = Ahead::reading(s, move || decompress(Box::new(BufReader::new(shared))));
         apply_layer(ahead, fd.as_fd(), &options, out)
-    })
-    .map_err(|e| BuildError::caused(format_args!("layer {diff_id}"), &e))?;
+    });
+    let (_, written) = applied.map_err(|e| {
+        // Whoever unpacks it stumbles before its end is reached: that it is another blob than it
+        // should be says more.
+        if matches!(e, OciError::Tar(_) | OciError::Entry { .. })
+            && let Err(own) = io::copy(&mut Shared(&blob), &mut io::sink())
+        {
+            return BuildError::new(own.to_string());
+        }
+        BuildError::caused(&what, &e)
+    })?;
     if written.diff_id != *diff_id {
         return Err(BuildError::new(format!(
-            "layer {diff_id}: its content has the digest {}",
+            "{what}: its content has the digest {}",
             written.diff_id
         )));
     }
@@ -74,6 +88,16 @@ pub fn receive<'r>(
         &recipe,
     )?;
     Ok(true)
+}
+
+/// A blob that is read by one thread after the other.
+struct Shared<'a, R>(&'a Mutex<R>);
+
+impl<R: Read> Read for Shared<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.read(buffer)
+    }
 }
 
 /// The root directory of a layer that has no entry for it.

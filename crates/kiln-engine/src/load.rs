@@ -94,7 +94,7 @@ fn take_layer(store: &Store, members: &Members, layer: &StoredLayer) -> Result<(
     let member = &layer.member;
     let missing = || BuildError::new(format!("{member}: the archive doesn't have this layer"));
     let size = members.size(member).ok_or_else(missing)?;
-    receive(store, &layer.diff_id, size, || {
+    receive(store, member, &layer.diff_id, size, || {
         let blob = members.open(member)?.ok_or_else(missing)?;
         Ok(match &layer.descriptor {
             Some(descriptor) => Box::new(Checked::new(blob, descriptor)),

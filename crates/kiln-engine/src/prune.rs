@@ -36,6 +36,7 @@ pub fn prune(store: &Store, scope: Scope, filters: &Filters) -> Result<Pruned, B
         for row in list(store, filters)? {
             let name = match (&row.repository, &row.tag) {
                 (Some(repository), Some(tag)) if scope.all_images => format!("{repository}:{tag}"),
+                (Some(_), None) if scope.all_images => row.id.to_string(),
                 (None, _) => row.id.to_string(),
                 _ => continue,
             };

@@ -71,6 +71,7 @@ fn inner(
         && complete(store, &image.config_json)?
     {
         let (id, new) = store.image_put_named(&image.config_json, Some(&fetched.bytes), &names)?;
+        store.repo_digest_put(&name.at_digest(&digest), &id)?;
         if new {
             store.sync()?;
         }
@@ -99,6 +100,7 @@ fn inner(
         .collect();
     fetch_layers(store, &repository, name, &layers, transfer)?;
     let (id, _) = store.image_put_named(&config_json, Some(&fetched.bytes), &names)?;
+    store.repo_digest_put(&name.at_digest(&digest), &id)?;
     store.sync()?;
     Ok(Pulled {
         id,
@@ -206,7 +208,8 @@ fn fetch_layer(
 ) -> Result<(), BuildError> {
     let part = blob.digest.short();
     transfer.begin(&part, "Pulling", Some(blob.size));
-    let fetched = receive(store, diff_id, blob.size, || {
+    let source = format!("pulling {} of {}", blob.digest, name.familiar_name());
+    let fetched = receive(store, &source, diff_id, blob.size, || {
         let inner = repository.blob(blob).map_err(failed)?;
         Ok(Box::new(Counted {
             inner,

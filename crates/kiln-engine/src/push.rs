@@ -112,6 +112,7 @@ pub(crate) fn push_as(
     push.repository
         .put_manifest(&target, media_type, &manifest)
         .map_err(failed)?;
+    store.repo_digest_put(&name.at_digest(&digest), &record.id)?;
     Ok(Pushed {
         manifest: Descriptor::new(media_type, digest, manifest.len() as u64),
     })

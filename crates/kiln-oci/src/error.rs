@@ -35,7 +35,7 @@ pub enum OciError {
     #[error("not an archive of images: {0}")]
     Archive(String),
     /// A tar that breaks off or isn't one.
-    #[error("broken tar archive: {0}")]
+    #[error("broken tar archive: {}", shown(.0))]
     Tar(#[source] io::Error),
     /// A layer that is larger than it may be.
     #[error("layer refused: {0}")]
@@ -56,6 +56,14 @@ pub enum OciError {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+/// What the tar reader says quotes the archive's bytes: control characters don't belong on a
+/// terminal.
+fn shown(e: &io::Error) -> String {
+    let text = e.to_string();
+    let short: String = text.chars().take(300).collect();
+    short.escape_debug().to_string().replace("\\\"", "\"")
 }
 
 impl OciError {

@@ -115,6 +115,15 @@ impl Reference {
         self
     }
 
+    /// The repository with a digest in place of tag and digest.
+    pub fn at_digest(&self, digest: &Digest) -> Reference {
+        Reference {
+            tag: None,
+            digest: Some(*digest),
+            ..self.clone()
+        }
+    }
+
     /// The long form, `docker.io/library/busybox:latest`.
     pub fn canonical(&self) -> String {
         self.with_name(&format!("{}/{}", self.registry, self.repository))

@@ -93,6 +93,13 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (digest, registry, repository)
     ) WITHOUT ROWID;
 
+    -- `repository@digest` by which images were pulled or pushed.
+    CREATE TABLE repo_digests (
+        name TEXT NOT NULL,
+        image TEXT NOT NULL,
+        PRIMARY KEY (name, image)
+    ) WITHOUT ROWID;
+
     -- Lists of images for several platforms: what `manifest create` was told.
     CREATE TABLE lists (
         name TEXT NOT NULL,

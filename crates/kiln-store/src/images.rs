@@ -141,11 +141,16 @@ impl Store {
             for name in names {
                 untag.execute([&crate::tags::key(name), &key])?;
             }
+            let mut forget = tx.prepare("DELETE FROM repo_digests WHERE name = ? AND image = ?")?;
+            for name in names {
+                forget.execute([&name.canonical(), &key])?;
+            }
             let mut tags = tx.prepare("SELECT 1 FROM tags WHERE image = ?")?;
             if tags.exists([&key])? {
                 return Ok(None);
             }
             let layers = layers_of(tx, id)?;
+            tx.execute("DELETE FROM repo_digests WHERE image = ?", [&key])?;
             tx.execute("DELETE FROM image_layers WHERE image = ?", [&key])?;
             tx.execute("UPDATE tags SET safe = NULL WHERE safe = ?", [&key])?;
             if tx.execute("DELETE FROM images WHERE id = ?", [&key])? == 0 {

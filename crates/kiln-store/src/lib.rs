@@ -29,6 +29,7 @@ mod blobs;
 mod cache;
 mod collect;
 mod db;
+mod digests;
 mod durable;
 mod error;
 mod images;

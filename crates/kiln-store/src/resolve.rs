@@ -29,7 +29,10 @@ impl Store {
             }
             if let Some(reference) = &reference {
                 let found = match reference.digest() {
-                    Some(digest) => one(conn, BY_DIGEST, &digest.to_string())?,
+                    Some(digest) => match one(conn, BY_DIGEST, &digest.to_string())? {
+                        Some(id) => Some(id),
+                        None => one(conn, BY_REPO_DIGEST, &reference.canonical())?,
+                    },
                     None => one(conn, BY_TAG, &tags::key(reference))?,
                 };
                 if let Some(id) = found {
@@ -59,6 +62,9 @@ const BY_ID: &str = "SELECT id FROM images WHERE id = ?";
 const BY_TAG: &str = "SELECT image FROM tags WHERE name = ?";
 const BY_DIGEST: &str = "SELECT id FROM images WHERE id = ?1 OR manifest_digest = ?1
     ORDER BY id = ?1 DESC, seq DESC LIMIT 1";
+
+const BY_REPO_DIGEST: &str = "SELECT image FROM repo_digests
+    JOIN images ON id = image WHERE name = ?";
 
 fn one(conn: &Connection, query: &str, key: &str) -> Result<Option<Digest>> {
     let mut statement = conn.prepare_cached(query)?;

@@ -17,7 +17,7 @@ use kiln_store::Store;
 
 use crate::args::{BuildArgs, CompressionArg, ProgressMode};
 use crate::progress::screen;
-use crate::remote::push_one;
+use crate::remote::{packing, push_one};
 use crate::transfer::{source_date_epoch, write_file};
 
 /// One `--output`.
@@ -211,7 +211,7 @@ fn parse_output(text: &str, tags: &mut Vec<String>) -> Result<Output> {
         });
     }
     let (mut kind, mut dest, mut push) = (None, None, false);
-    let mut packing = Packing::default();
+    let (mut compression, mut level) = (CompressionArg::Gzip, None);
     for part in text.split(',') {
         match part.split_once('=') {
             Some(("type", v)) => kind = Some(v),
@@ -220,18 +220,17 @@ fn parse_output(text: &str, tags: &mut Vec<String>) -> Result<Output> {
             Some(("push", v)) => push = v == "true",
             Some(("compression", v)) => {
                 let known = CompressionArg::from_str(v, true);
-                packing.compression = known
-                    .map_err(|_| anyhow::anyhow!("--output: unknown compression {v:?}"))?
-                    .into();
+                compression =
+                    known.map_err(|_| anyhow::anyhow!("--output: unknown compression {v:?}"))?;
             }
             Some(("compression-level", v)) => {
-                let level = v.parse();
-                packing.level =
-                    Some(level.with_context(|| format!("--output: compression-level={v}"))?);
+                let number = v.parse();
+                level = Some(number.with_context(|| format!("--output: {part}"))?);
             }
             _ => bail!("--output: unknown option {part:?}"),
         }
     }
+    let packing = packing(compression, level)?;
     let path = dest.filter(|d| *d != "-").map(PathBuf::from);
     match (kind, path) {
         (Some("image"), _) if push => Ok(Output::Registry(packing)),

@@ -93,7 +93,7 @@ pub fn push(store: &Store, a: &PushArgs) -> Result<()> {
     };
     let registries = Registries::new();
     for name in names {
-        let packing = packing(a.compression, a.compression_level);
+        let packing = packing(a.compression, a.compression_level)?;
         let pushed = push_one(store, &registries, &name, packing, a.quiet)?;
         if a.quiet {
             println!("{}", name.canonical());
@@ -109,12 +109,21 @@ pub fn push(store: &Store, a: &PushArgs) -> Result<()> {
     Ok(())
 }
 
-/// How layers are compressed.
-pub fn packing(compression: CompressionArg, level: Option<i32>) -> Packing {
-    Packing {
+/// How layers are compressed; a level that the codec doesn't have is refused.
+pub fn packing(compression: CompressionArg, level: Option<i32>) -> Result<Packing> {
+    let levels = match compression {
+        CompressionArg::Gzip => 0..=9,
+        CompressionArg::Zstd => 1..=22,
+        CompressionArg::None => 0..=0,
+    };
+    if let Some(level) = level.filter(|l| !levels.contains(l)) {
+        let (first, last) = (levels.start(), levels.end());
+        bail!("--compression-level={level}: this compression has the levels {first} to {last}");
+    }
+    Ok(Packing {
         compression: compression.into(),
         level,
-    }
+    })
 }
 
 /// Pushes one name.
@@ -147,7 +156,7 @@ pub fn create_list(store: &Store, a: &ManifestCreateArgs) -> Result<()> {
 /// `kiln manifest push`
 pub fn push_list(store: &Store, a: &ManifestPushArgs) -> Result<()> {
     let list = Reference::parse(&a.list)?.with_default_tag();
-    let packing = packing(a.compression, a.compression_level);
+    let packing = packing(a.compression, a.compression_level)?;
     let shown = transfer(false);
     let digest = manifests::push_list(store, &Registries::new(), &list, packing, &*shown)?;
     if a.purge {

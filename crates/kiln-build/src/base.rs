@@ -65,7 +65,9 @@ impl<'a> Bases<'a> {
                         hint: Some(format!("did you mean {n}?")),
                         ..error
                     },
-                    None => error,
+                    None => error.hint(format!(
+                        "bring it in another way, e.g. `kiln import rootfs.tar {name}`"
+                    )),
                 }
             })?,
         }

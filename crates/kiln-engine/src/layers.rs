@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::fd::AsFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply_layer, decompress};
 use kiln_oci::manifest::Descriptor;
@@ -53,7 +53,10 @@ pub fn receive<'r>(
         },
         ids: Ids::Keep,
     };
-    let blob = Mutex::new(blob()?);
+    let blob = Mutex::new(Remembering {
+        inner: blob()?,
+        failure: None,
+    });
     let applied = std::thread::scope(|s| {
         let shared = Shared(&blob);
         let ahead = Ahead::reading(s, move || decompress(Box::new(BufReader::new(shared))));
@@ -62,10 +65,12 @@ pub fn receive<'r>(
     let (_, written) = applied.map_err(|e| {
         // Whoever unpacks it stumbles before its end is reached: that it is another blob than it
         // should be says more.
-        if matches!(e, OciError::Tar(_) | OciError::Entry { .. })
-            && let Err(own) = io::copy(&mut Shared(&blob), &mut io::sink())
-        {
-            return BuildError::new(own.to_string());
+        if matches!(e, OciError::Tar(_) | OciError::Entry { .. }) {
+            let rest = io::copy(&mut Shared(&blob), &mut io::sink());
+            let first = locked(&blob).failure.take();
+            if let Some(own) = first.or(rest.err().map(|e| e.to_string())) {
+                return BuildError::new(own);
+            }
         }
         BuildError::caused(&what, &e)
     })?;
@@ -90,13 +95,27 @@ pub fn receive<'r>(
     Ok(true)
 }
 
+/// A blob, and why reading it failed the first time: on its way through a decompressor that is lost.
+struct Remembering<R> {
+    inner: R,
+    failure: Option<String>,
+}
+
 /// A blob that is read by one thread after the other.
-struct Shared<'a, R>(&'a Mutex<R>);
+struct Shared<'a, R>(&'a Mutex<Remembering<R>>);
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl<R: Read> Read for Shared<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.read(buffer)
+        let mut blob = locked(self.0);
+        blob.inner.read(buffer).inspect_err(|e| {
+            if e.kind() != io::ErrorKind::Interrupted {
+                blob.failure.get_or_insert(e.to_string());
+            }
+        })
     }
 }
 

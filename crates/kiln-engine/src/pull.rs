@@ -1,14 +1,14 @@
 //! `pull`, and base images of builds.
 
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use kiln_build::{BuildError, Event, Fetch, Progress};
 use kiln_oci::manifest::{Descriptor, Document, Manifest};
 use kiln_oci::{Digest, ImageConfig, Platform, Reference};
-use kiln_registry::{Access, Fetched, Repository, Target};
+use kiln_registry::{Access, Fetched, RegistryError, Repository, Target};
 use kiln_store::{Blob as KnownBlob, Store};
 
 use crate::layers::receive;
@@ -16,6 +16,8 @@ use crate::registry::{Registries, Transfer, failed};
 
 /// How many layers come at once.
 const AT_ONCE: usize = 4;
+/// How often a layer is begun anew.
+const AGAIN: usize = 2;
 /// The largest config that is read: 8 MiB.
 const MAX_CONFIG: u64 = 8 << 20;
 
@@ -101,6 +103,7 @@ fn inner(
     fetch_layers(store, &repository, name, &layers, transfer)?;
     let (id, _) = store.image_put_named(&config_json, Some(&fetched.bytes), &names)?;
     store.repo_digest_put(&name.at_digest(&digest), &id)?;
+    store.blob_home_put(&manifest.config.digest, name.registry(), name.repository())?;
     store.sync()?;
     Ok(Pulled {
         id,
@@ -209,14 +212,27 @@ fn fetch_layer(
     let part = blob.digest.short();
     transfer.begin(&part, "Pulling", Some(blob.size));
     let source = format!("pulling {} of {}", blob.digest, name.familiar_name());
-    let fetched = receive(store, &source, diff_id, blob.size, || {
-        let inner = repository.blob(blob).map_err(failed)?;
-        Ok(Box::new(Counted {
-            inner,
-            transfer,
-            part: part.clone(),
-        }))
-    })?;
+    let again = AtomicBool::new(false);
+    let mut attempt = || {
+        receive(store, &source, diff_id, blob.size, || {
+            let inner = repository.blob(blob).map_err(failed)?;
+            Ok(Box::new(Counted {
+                inner,
+                transfer,
+                part: part.clone(),
+                again: &again,
+            }))
+        })
+    };
+    let mut fetched = attempt();
+    // What was unpacked is thrown away. A mirror that lied is not asked again.
+    for _ in 0..AGAIN {
+        if fetched.is_ok() || !again.swap(false, Ordering::Relaxed) {
+            break;
+        }
+        fetched = attempt();
+    }
+    let fetched = fetched?;
     store.blob_put(
         diff_id,
         &KnownBlob {
@@ -240,11 +256,16 @@ struct Counted<'t, R> {
     inner: R,
     transfer: &'t dyn Transfer,
     part: String,
+    /// Set where it may go better next time.
+    again: &'t AtomicBool,
 }
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
+        let n = self.inner.read(buffer).inspect_err(|e| {
+            let passing = RegistryError::of(e).is_some_and(RegistryError::retryable);
+            self.again.fetch_or(passing, Ordering::Relaxed);
+        })?;
         self.transfer.bytes(&self.part, n as u64);
         Ok(n)
     }

@@ -1,8 +1,9 @@
 //! `push`: an image to a registry, of whose blobs only those go that it hasn't got.
 
+use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kiln_build::BuildError;
 use kiln_oci::archive::ArchiveLayer;
@@ -118,37 +119,45 @@ pub(crate) fn push_as(
     })
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Push<'_> {
-    /// All layers, several at once.
+    /// All layers, several at once; one that the image has twice goes once.
     fn layers(&self, layers: &[ArchiveLayer]) -> Result<Vec<Descriptor>, BuildError> {
-        let next = AtomicUsize::new(0);
-        let done: Mutex<Vec<Option<Descriptor>>> = Mutex::new(vec![None; layers.len()]);
+        let mut first: HashMap<Digest, usize> = HashMap::new();
+        for (at, layer) in layers.iter().enumerate() {
+            first.entry(layer.diff_id).or_insert(at);
+        }
+        let todo: Mutex<Vec<usize>> = Mutex::new(first.values().copied().collect());
+        let done: Mutex<HashMap<Digest, Descriptor>> = Mutex::default();
         let failure: Mutex<Option<BuildError>> = Mutex::new(None);
-        let failure = || failure.lock().unwrap_or_else(PoisonError::into_inner);
         std::thread::scope(|s| {
-            for _ in 0..AT_ONCE.min(layers.len()) {
+            for _ in 0..AT_ONCE.min(first.len()) {
                 s.spawn(|| {
-                    while failure().is_none() {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(layer) = layers.get(at) else { return };
-                        match self.layer(layer, at) {
+                    while locked(&failure).is_none() {
+                        let Some(at) = locked(&todo).pop() else {
+                            return;
+                        };
+                        match self.layer(&layers[at], at) {
                             Ok(descriptor) => {
-                                let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                                done[at] = Some(descriptor);
+                                locked(&done).insert(layers[at].diff_id, descriptor);
                             }
                             Err(e) => {
-                                failure().get_or_insert(e);
+                                locked(&failure).get_or_insert(e);
                             }
                         }
                     }
                 });
             }
         });
-        if let Some(e) = failure().take() {
+        if let Some(e) = locked(&failure).take() {
             return Err(e);
         }
-        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(done.into_iter().flatten().collect())
+        let done = locked(&done);
+        let of = |layer: &ArchiveLayer| done.get(&layer.diff_id).cloned();
+        Ok(layers.iter().filter_map(of).collect())
     }
 
     fn layer(&self, layer: &ArchiveLayer, at: usize) -> Result<Descriptor, BuildError> {
@@ -181,12 +190,8 @@ impl Push<'_> {
             }
         }
         for blob in &known {
-            for from in self.store.blob_homes(&blob.digest, self.name.registry())? {
-                if from != self.name.repository()
-                    && self.repository.mount(&blob.digest, &from).map_err(failed)?
-                {
-                    return Ok(Some((blob.clone(), format!("Mounted from {from}"))));
-                }
+            if let Some(from) = self.mounted(&blob.digest)? {
+                return Ok(Some((blob.clone(), format!("Mounted from {from}"))));
             }
         }
         Ok(None)
@@ -277,13 +282,30 @@ impl Push<'_> {
 
     fn config(&self, config: &[u8]) -> Result<(), BuildError> {
         let digest = Digest::of(config);
-        if self.repository.has_blob(&digest).map_err(failed)?.is_some() {
-            return Ok(());
+        if self.repository.has_blob(&digest).map_err(failed)?.is_none()
+            && self.mounted(&digest)?.is_none()
+        {
+            self.retried(|| {
+                self.repository
+                    .upload(&digest, config.len() as u64, &mut &config[..], &|_| {})
+            })?;
         }
-        self.retried(|| {
-            self.repository
-                .upload(&digest, config.len() as u64, &mut &config[..], &|_| {})
-        })
+        let name = self.name;
+        self.store
+            .blob_home_put(&digest, name.registry(), name.repository())?;
+        Ok(())
+    }
+
+    /// Takes a blob over from another repository of the registry that is known to have it.
+    fn mounted(&self, digest: &Digest) -> Result<Option<String>, BuildError> {
+        for from in self.store.blob_homes(digest, self.name.registry())? {
+            if from != self.name.repository()
+                && self.repository.mount(digest, &from).map_err(failed)?
+            {
+                return Ok(Some(from));
+            }
+        }
+        Ok(None)
     }
 
     /// The manifest it was pulled with, byte for byte, if it still says what was pushed; else a

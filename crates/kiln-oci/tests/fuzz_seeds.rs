@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "../../../fuzz/checks/archive.rs"]
 mod archive;
+#[path = "../../../fuzz/checks/checksums.rs"]
+mod checksums;
 #[path = "../../../fuzz/checks/dockerfile.rs"]
 mod dockerfile;
 #[path = "../../../fuzz/checks/layer.rs"]

@@ -156,22 +156,29 @@ impl Endpoint {
     }
 }
 
+/// How often a loopback address is asked whether it speaks plain HTTP.
+const PROBES: usize = 3;
+
 /// Whether the server at a loopback address answers plain HTTP as one that speaks it.
 fn speaks_http(transport: &Transport, root: &Url, what: &str) -> Result<bool, RegistryError> {
-    let call = Call {
-        what,
-        method: Method::GET,
-        url: &root.with_path("/v2/"),
-        reach: Reach::Named,
-        headers: Vec::new(),
-    };
-    match transport.send(call, &mut Payload::None) {
-        // What servers that speak TLS answer to those who don't.
-        Ok(response) => Ok(response.status().as_u16() != 400),
-        // Without a port in the name, https is at another one.
-        Err(e @ RegistryError::Unreachable { .. }) if root.port != 80 => Err(e),
-        Err(_) => Ok(false),
+    // A connection that broke tells nothing: what speaks TLS breaks each one off.
+    for _ in 0..PROBES {
+        let call = Call {
+            what,
+            method: Method::GET,
+            url: &root.with_path("/v2/"),
+            reach: Reach::Named,
+            headers: Vec::new(),
+        };
+        match transport.send(call, &mut Payload::None) {
+            // What servers that speak TLS answer to those who don't.
+            Ok(response) => return Ok(response.status().as_u16() != 400),
+            // Without a port in the name, https is at another one.
+            Err(e @ RegistryError::Unreachable { .. }) if root.port != 80 => return Err(e),
+            Err(_) => {}
+        }
     }
+    Ok(false)
 }
 
 /// Locks what stays right when another thread has panicked.

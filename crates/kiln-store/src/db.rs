@@ -97,6 +97,7 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE repo_digests (
         name TEXT NOT NULL,
         image TEXT NOT NULL,
+        at INTEGER NOT NULL,
         PRIMARY KEY (name, image)
     ) WITHOUT ROWID;
 

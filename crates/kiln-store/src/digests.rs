@@ -2,6 +2,9 @@
 
 use kiln_oci::{Digest, Reference};
 
+use rusqlite::params;
+
+use crate::db::next_seq;
 use crate::{Result, Store, StoreError, tags};
 
 impl Store {
@@ -12,8 +15,9 @@ impl Store {
             return Err(StoreError::InvalidTag(name.familiar()));
         }
         self.write(|tx| {
-            tx.prepare_cached("INSERT OR IGNORE INTO repo_digests VALUES (?, ?)")?
-                .execute([name.canonical(), id.to_string()])?;
+            let at = next_seq(tx)?;
+            tx.prepare_cached("INSERT OR REPLACE INTO repo_digests VALUES (?, ?, ?)")?
+                .execute(params![name.canonical(), id.to_string(), at])?;
             Ok(())
         })
     }

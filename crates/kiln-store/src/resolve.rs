@@ -64,7 +64,7 @@ const BY_DIGEST: &str = "SELECT id FROM images WHERE id = ?1 OR manifest_digest 
     ORDER BY id = ?1 DESC, seq DESC LIMIT 1";
 
 const BY_REPO_DIGEST: &str = "SELECT image FROM repo_digests
-    JOIN images ON id = image WHERE name = ?";
+    JOIN images ON id = image WHERE name = ? ORDER BY at DESC LIMIT 1";
 
 fn one(conn: &Connection, query: &str, key: &str) -> Result<Option<Digest>> {
     let mut statement = conn.prepare_cached(query)?;

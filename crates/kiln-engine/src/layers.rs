@@ -69,7 +69,11 @@ pub fn receive<'r>(
             let rest = io::copy(&mut Shared(&blob), &mut io::sink());
             let first = locked(&blob).failure.take();
             if let Some(own) = first.or(rest.err().map(|e| e.to_string())) {
-                return BuildError::new(own);
+                // A registry's errors and those of a check name the blob themselves.
+                return BuildError::new(match own.contains("sha256:") {
+                    true => own,
+                    false => format!("{what}: {own}"),
+                });
             }
         }
         BuildError::caused(&what, &e)

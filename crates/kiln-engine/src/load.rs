@@ -69,15 +69,28 @@ fn load(store: &Store, members: &Members, platform: &Platform) -> Result<Vec<Loa
     if images.is_empty() {
         return Err(BuildError::new("the archive holds no image"));
     }
-    let mut loaded = Vec::new();
+    let mut ready = Vec::new();
     for image in images {
-        loaded.push(one(store, members, image).map_err(|e| crate::full_disk_hint(store, e))?);
+        let image = prepare(store, members, image).map_err(|e| crate::full_disk_hint(store, e))?;
+        ready.push(image);
+    }
+    // All or none: only now it is certain that all are good.
+    let mut loaded = Vec::new();
+    for (image, names) in ready {
+        let manifest = image.manifest.as_deref();
+        let (id, _) = store.image_put_named(&image.config_json, manifest, &names)?;
+        loaded.push(Loaded { id, names });
     }
     store.sync()?;
     Ok(loaded)
 }
 
-fn one(store: &Store, members: &Members, image: StoredImage) -> Result<Loaded, BuildError> {
+/// Takes in the layers of an image, and reads its names.
+fn prepare(
+    store: &Store,
+    members: &Members,
+    image: StoredImage,
+) -> Result<(StoredImage, Vec<Reference>), BuildError> {
     let names = image
         .names
         .iter()
@@ -86,8 +99,7 @@ fn one(store: &Store, members: &Members, image: StoredImage) -> Result<Loaded, B
     for layer in &image.layers {
         take_layer(store, members, layer)?;
     }
-    let (id, _) = store.image_put_named(&image.config_json, image.manifest.as_deref(), &names)?;
-    Ok(Loaded { id, names })
+    Ok((image, names))
 }
 
 fn take_layer(store: &Store, members: &Members, layer: &StoredLayer) -> Result<(), BuildError> {

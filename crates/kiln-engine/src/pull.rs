@@ -213,7 +213,7 @@ fn fetch_layer(
     transfer.begin(&part, "Pulling", Some(blob.size));
     let source = format!("pulling {} of {}", blob.digest, name.familiar_name());
     let again = AtomicBool::new(false);
-    let mut attempt = || {
+    let attempt = || {
         receive(store, &source, diff_id, blob.size, || {
             let inner = repository.blob(blob).map_err(failed)?;
             Ok(Box::new(Counted {

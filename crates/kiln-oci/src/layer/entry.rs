@@ -254,7 +254,7 @@ impl<'o> Unpacker<'o> {
         let real = self.parent.as_ref().map(|p| p.real.join(&name));
         let real = real.unwrap_or_default();
         if self.options.whiteouts == Whiteouts::Overlay && name.as_bytes().starts_with(WHITEOUT) {
-            return self.whiteout(dir, &name, &real);
+            return self.whiteout(dir, &name);
         }
         if kind == EntryType::Directory {
             self.directory(dir, &name, &head, &real)?;
@@ -353,9 +353,14 @@ impl<'o> Unpacker<'o> {
         match mkdirat(dir, name, Mode::from_raw_mode(0o700)) {
             Ok(()) => {}
             Err(Errno::EXIST) => {
-                if meta_at(dir, name)?.kind != Kind::Dir {
+                let there = meta_at(dir, name)?;
+                if there.kind != Kind::Dir {
                     self.clear(dir, name, real)?;
                     mkdirat(dir, name, Mode::from_raw_mode(0o700))?;
+                }
+                // Deleted and made anew: what the layers below have in it stays deleted.
+                if self.options.whiteouts == Whiteouts::Overlay && there.is_whiteout() {
+                    set_opaque(dir, name)?;
                 }
             }
             Err(e) => return Err(e.into()),
@@ -447,18 +452,11 @@ impl<'o> Unpacker<'o> {
         }
     }
 
-    /// Turns a layer's deletion into overlayfs's.
-    fn whiteout(&mut self, dir: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<(), Failure> {
+    /// Turns a layer's deletion into overlayfs's. It is about the layers below: what this one has
+    /// of that name stays (OCI layer.md, "Whiteouts").
+    fn whiteout(&mut self, dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Failure> {
         if name.as_bytes() == OPAQUE {
-            let here = OsStr::new(".");
-            let [trusted, user] = OPAQUE_XATTRS.map(OsStr::new);
-            // In a user namespace only the second can be set, and only that is looked at.
-            return match set_xattr(dir, here, trusted, b"y") {
-                Err(e) if kiln_tree::errno(&e) == Some(Errno::PERM) => {
-                    Ok(set_xattr(dir, here, user, b"y")?)
-                }
-                other => Ok(other?),
-            };
+            return set_opaque(dir, OsStr::new("."));
         }
         let hidden = OsStr::from_bytes(&name.as_bytes()[WHITEOUT.len()..]);
         if hidden.is_empty() || hidden == "." || hidden == ".." {
@@ -468,9 +466,15 @@ impl<'o> Unpacker<'o> {
         if hidden.as_bytes().starts_with(WHITEOUT) {
             return Ok(());
         }
-        self.clear(dir, hidden, &path.with_file_name(hidden))?;
-        let mode = Mode::from_raw_mode(0);
-        Ok(mknodat(dir, hidden, FileType::CharacterDevice, mode, 0)?)
+        match meta_at(dir, hidden) {
+            Ok(meta) if meta.kind == Kind::Dir => set_opaque(dir, hidden),
+            Ok(_) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let mode = Mode::from_raw_mode(0);
+                Ok(mknodat(dir, hidden, FileType::CharacterDevice, mode, 0)?)
+            }
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// Owner, attributes and mode, in this order: a change of owner takes set-id bits and
@@ -496,6 +500,18 @@ impl<'o> Unpacker<'o> {
             chmodat(dir, name, Mode::from_raw_mode(head.mode), AtFlags::empty())?;
         }
         Ok(())
+    }
+}
+
+/// Marks a directory as hiding all that the layers below have in it.
+fn set_opaque(dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Failure> {
+    let [trusted, user] = OPAQUE_XATTRS.map(OsStr::new);
+    // In a user namespace only the second can be set, and only that is looked at.
+    match set_xattr(dir, name, trusted, b"y") {
+        Err(e) if kiln_tree::errno(&e) == Some(Errno::PERM) => {
+            Ok(set_xattr(dir, name, user, b"y")?)
+        }
+        other => Ok(other?),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Unpacks the entries of one tar.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use tar::EntryType;
 
 use super::apply::{Applied, ApplyOptions, Ids, Whiteouts};
-use super::pax::PaxFilter;
+use super::pax::{Fields, PaxFilter};
 use super::recipe::Contents;
 use super::{MAX_DEPTH, OPAQUE, OPAQUE_XATTRS, PAX_XATTR, TOO_DEEP, WHITEOUT, carried};
 use crate::OciError;
@@ -70,7 +70,7 @@ struct Parent {
 struct Recorder<'o> {
     contents: Rc<RefCell<dyn Contents + 'o>>,
     /// Where they are, links followed: what replaces one may come by another way.
-    files: HashSet<PathBuf>,
+    files: BTreeSet<PathBuf>,
     /// Where the directory is that is unpacked to.
     root: PathBuf,
 }
@@ -106,7 +106,7 @@ impl<'o> Unpacker<'o> {
     pub(super) fn record(&mut self, contents: Rc<RefCell<dyn Contents + 'o>>) -> io::Result<()> {
         self.recorder = Some(Recorder {
             contents,
-            files: HashSet::new(),
+            files: BTreeSet::new(),
             root: real_path(&self.root.as_fd().try_clone_to_owned()?)?,
         });
         Ok(())
@@ -127,7 +127,7 @@ impl<'o> Unpacker<'o> {
     fn entry<R: Read>(
         &mut self,
         entry: &mut tar::Entry<'_, R>,
-        records: &[(Vec<u8>, Vec<u8>)],
+        records: &Fields,
         budget: &Budget,
     ) -> Result<(), OciError> {
         let kind = entry.header().entry_type();
@@ -152,12 +152,8 @@ impl<'o> Unpacker<'o> {
         })
     }
 
-    fn head<R: Read>(
-        &self,
-        entry: &tar::Entry<'_, R>,
-        records: &[(Vec<u8>, Vec<u8>)],
-    ) -> Result<Head, OciError> {
-        let of = |key: &[u8]| records.iter().find(|(k, _)| k == key).map(|(_, v)| v);
+    fn head<R: Read>(&self, entry: &tar::Entry<'_, R>, records: &Fields) -> Result<Head, OciError> {
+        let of = |key: &[u8]| records.get(key);
         let raw = match of(b"path") {
             Some(path) => path.clone(),
             None => entry.path_bytes().into_owned(),
@@ -329,7 +325,7 @@ impl<'o> Unpacker<'o> {
         match meta_at(dir, name) {
             Ok(meta) => {
                 if let Some(recorder) = &self.recorder
-                    && recorder.files.iter().any(|f| f.starts_with(path))
+                    && recorder.holds(path)
                 {
                     return Err(Failure::Bad("it is in the layer twice".into()));
                 }
@@ -512,6 +508,15 @@ fn set_opaque(dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Failure> {
             Ok(set_xattr(dir, name, user, b"y")?)
         }
         other => Ok(other?),
+    }
+}
+
+impl Recorder<'_> {
+    /// Whether the content of this file, or of one below this directory, is in the recipe.
+    fn holds(&self, path: &Path) -> bool {
+        // What is below a path comes right after it.
+        let mut from = self.files.range(path.to_owned()..);
+        from.next().is_some_and(|f| f.starts_with(path))
     }
 }
 

@@ -6,6 +6,7 @@
 //! Header"), and shows the crate others of the same length in place of such values.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::rc::Rc;
 
@@ -16,7 +17,10 @@ const BLOCK: usize = 512;
 const MOST: u64 = 1 << 20;
 
 /// The records of the entry that comes next.
-pub(super) type Records = Rc<RefCell<Vec<(Vec<u8>, Vec<u8>)>>>;
+pub(super) type Records = Rc<RefCell<Fields>>;
+
+/// Keys and values; of several with one key the last.
+pub(super) type Fields = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Passes a tar on, its PAX records made harmless.
 pub(super) struct PaxFilter<R> {
@@ -128,9 +132,8 @@ impl<R: Read> PaxFilter<R> {
 }
 
 /// The records, and their `size`; those that are no lines are overwritten in place.
-#[allow(clippy::type_complexity)]
-fn parse(body: &mut [u8]) -> io::Result<(Vec<(Vec<u8>, Vec<u8>)>, Option<u64>)> {
-    let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+fn parse(body: &mut [u8]) -> io::Result<(Fields, Option<u64>)> {
+    let mut found = Fields::new();
     let mut sized = None;
     let mut rest = body;
     // Some writers fill the block with zeros and count them.
@@ -170,9 +173,7 @@ fn parse(body: &mut [u8]) -> io::Result<(Vec<(Vec<u8>, Vec<u8>)>, Option<u64>)> 
             field.fill(b'x');
             field[..2].copy_from_slice(b"c=");
         }
-        // The later one counts.
-        found.retain(|(known, _)| *known != key);
-        found.push((key, value));
+        found.insert(key, value);
         rest = after;
     }
     Ok((found, sized))

@@ -94,7 +94,12 @@ fn prepare(
     let names = image
         .names
         .iter()
-        .map(|name| Ok(Reference::parse(name)?.with_default_tag()))
+        .map(|name| match Reference::parse(name)? {
+            tag if tag.digest().is_none() => Ok(tag.with_default_tag()),
+            digest => Err(BuildError::new(format!(
+                "{digest}: an image can't be named so"
+            ))),
+        })
         .collect::<Result<Vec<_>, BuildError>>()?;
     for layer in &image.layers {
         take_layer(store, members, layer)?;

@@ -3,6 +3,7 @@
 //! All tests need root and some Debian packages; a test that lacks one fails and names it.
 #![allow(clippy::unwrap_used)]
 
+mod archives;
 mod cache;
 mod commands;
 mod concurrency;
@@ -13,6 +14,8 @@ mod disk_full;
 mod errors;
 mod harness;
 mod interrupt;
+mod registries;
 mod reproducible;
 mod rootless;
 mod save_load;
+mod store_upkeep;

@@ -20,7 +20,7 @@ pub struct ImageRow {
     pub created: String,
     /// Bytes of its files.
     pub size: u64,
-    /// The digest of the manifest it was pulled with.
+    /// The digest under which this repository has it.
     pub manifest: Option<Digest>,
 }
 
@@ -37,32 +37,34 @@ pub fn list(store: &Store, filters: &Filters) -> Result<Vec<ImageRow>, BuildErro
             .map(|(r, _)| r)
             .collect();
         own.sort_by_key(|r| r.familiar());
-        let digests = match own.is_empty() {
-            true => store.repo_digests_of(&image.id)?,
-            false => Vec::new(),
-        };
+        let digests = store.repo_digests_of(&image.id)?;
         // What was pulled by its digest has a name, too.
-        own.extend(&digests);
+        if own.is_empty() {
+            own.extend(&digests);
+        }
         if own.is_empty() && filters.passes_name(None)? {
-            rows.push(row(image, None));
+            rows.push(row(image, None, &digests));
         }
         for name in own {
             if filters.passes_name(Some(name))? {
-                rows.push(row(image, Some(name)));
+                rows.push(row(image, Some(name), &digests));
             }
         }
     }
     Ok(rows)
 }
 
-fn row(image: &ImageRecord, name: Option<&Reference>) -> ImageRow {
+fn row(image: &ImageRecord, name: Option<&Reference>, digests: &[Reference]) -> ImageRow {
+    let here = digests
+        .iter()
+        .find(|d| name.is_some_and(|n| n.familiar_name() == d.familiar_name()));
     ImageRow {
         repository: name.map(Reference::familiar_name),
         tag: name.and_then(|r| r.tag()).map(String::from),
         id: image.id,
         created: image.created.clone(),
         size: image.size,
-        manifest: image.manifest.as_deref().map(Digest::of),
+        manifest: here.and_then(Reference::digest).copied(),
     }
 }
 

@@ -22,6 +22,8 @@ use crate::stream::Ahead;
 
 /// How many layers go at once.
 const AT_ONCE: usize = 8;
+/// How many of them are large: each compresses on all cores, and takes some memory for that.
+const LARGE_AT_ONCE: usize = 2;
 /// Layers up to this size are compressed before they are sent: with the digest known that takes a
 /// request less.
 const SMALL: u64 = 1 << 20;
@@ -130,22 +132,29 @@ impl Push<'_> {
         for (at, layer) in layers.iter().enumerate() {
             first.entry(layer.diff_id).or_insert(at);
         }
-        let todo: Mutex<Vec<usize>> = Mutex::new(first.values().copied().collect());
+        let small = |at: &usize| layers[*at].tar_size <= SMALL;
+        let (small, large): (Vec<usize>, Vec<usize>) = first.values().partition(|at| small(at));
+        let (small, large) = (Mutex::new(small), Mutex::new(large));
         let done: Mutex<HashMap<Digest, Descriptor>> = Mutex::default();
         let failure: Mutex<Option<BuildError>> = Mutex::new(None);
         std::thread::scope(|s| {
-            for _ in 0..AT_ONCE.min(first.len()) {
-                s.spawn(|| {
-                    while locked(&failure).is_none() {
-                        let Some(at) = locked(&todo).pop() else {
+            for worker in 0..AT_ONCE.min(first.len()) {
+                let (small, large, done, failure) = (&small, &large, &done, &failure);
+                s.spawn(move || {
+                    while locked(failure).is_none() {
+                        let mut next = None;
+                        if worker < LARGE_AT_ONCE {
+                            next = locked(large).pop();
+                        }
+                        let Some(at) = next.or_else(|| locked(small).pop()) else {
                             return;
                         };
                         match self.layer(&layers[at], at) {
                             Ok(descriptor) => {
-                                locked(&done).insert(layers[at].diff_id, descriptor);
+                                locked(done).insert(layers[at].diff_id, descriptor);
                             }
                             Err(e) => {
-                                locked(&failure).get_or_insert(e);
+                                locked(failure).get_or_insert(e);
                             }
                         }
                     }

@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use kiln_engine::registry::{Quiet, Transfer};
 
+use crate::format::harmless;
+
 /// What shows a transfer.
 pub fn transfer(quiet: bool) -> Box<dyn Transfer> {
     match quiet {
@@ -30,7 +32,7 @@ impl Transfer for Lines {
     }
 
     fn line(&self, text: &str) {
-        println!("{text}");
+        println!("{}", harmless(text));
     }
 }
 
@@ -74,6 +76,6 @@ impl Transfer for Bars {
     }
 
     fn line(&self, text: &str) {
-        let _ = self.multi.println(text);
+        let _ = self.multi.println(harmless(text));
     }
 }

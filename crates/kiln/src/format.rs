@@ -57,6 +57,17 @@ pub fn print_rows(
     }
 }
 
+/// Text that quotes names and bytes from anywhere: what would move the cursor is taken out.
+pub fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            c if c.is_control() => char::REPLACEMENT_CHARACTER,
+            c => c,
+        })
+        .collect()
+}
+
 /// Prints one JSON document through a template.
 pub fn print_value(value: &Json, format: &str) -> Result<()> {
     if format == "json" {

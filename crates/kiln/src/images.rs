@@ -11,7 +11,7 @@ use kiln_oci::{Digest, Reference};
 use kiln_store::Store;
 
 use crate::args::{HistoryArgs, ImagesArgs, InspectArgs, RmiArgs, TagArgs};
-use crate::format::{Column, print_rows, print_value};
+use crate::format::{Column, harmless, print_rows, print_value};
 use crate::transfer::platform;
 use crate::units::{ago, go_time, human_size};
 
@@ -131,7 +131,7 @@ pub fn history(store: &Store, a: &HistoryArgs) -> Result<()> {
                     },
                 ),
                 ("CreatedAt", r.created.clone()),
-                ("CreatedBy", shorten(&r.created_by, a.no_trunc)),
+                ("CreatedBy", harmless(&shorten(&r.created_by, a.no_trunc))),
                 (
                     "Size",
                     if a.human {
@@ -140,7 +140,7 @@ pub fn history(store: &Store, a: &HistoryArgs) -> Result<()> {
                         r.size.to_string()
                     },
                 ),
-                ("Comment", r.comment.clone()),
+                ("Comment", harmless(&r.comment)),
             ])
         })
         .collect();

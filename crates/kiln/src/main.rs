@@ -33,21 +33,10 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("ERROR: {}", harmless(&format!("{e:#}")));
+            eprintln!("ERROR: {}", format::harmless(&format!("{e:#}")));
             ExitCode::from(1)
         }
     }
-}
-
-/// Messages quote names and bytes from anywhere: what would move the cursor is taken out.
-fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => c,
-            c if c.is_control() => char::REPLACEMENT_CHARACTER,
-            c => c,
-        })
-        .collect()
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {

@@ -20,7 +20,7 @@ pub struct ImageRow {
     pub created: String,
     /// Bytes of its files.
     pub size: u64,
-    /// The digest under which this repository has it.
+    /// The digest under which this repository has it, or of the manifest it was loaded with.
     pub manifest: Option<Digest>,
 }
 
@@ -64,7 +64,10 @@ fn row(image: &ImageRecord, name: Option<&Reference>, digests: &[Reference]) -> 
         id: image.id,
         created: image.created.clone(),
         size: image.size,
-        manifest: here.and_then(Reference::digest).copied(),
+        manifest: here
+            .and_then(Reference::digest)
+            .copied()
+            .or_else(|| image.manifest.as_deref().map(Digest::of)),
     }
 }
 

@@ -15,6 +15,14 @@ struct Tool<'k> {
 impl Tool<'_> {
     #[track_caller]
     fn ok(&self, args: &[&str]) -> Done {
+        // podman keeps locks and notes in places of the whole machine otherwise.
+        let settings = self.kiln.file("containers.conf");
+        let notes = self.kiln.file("notes");
+        let text = format!(
+            "[engine]\nlock_type = \"file\"\nevents_logger = \"none\"\ntmp_dir = \"{}\"\n",
+            notes.display()
+        );
+        std::fs::write(&settings, text).unwrap();
         // Without overlays it needs no kernel's favour, and nothing stays mounted.
         let mut command = Command::new(program(self.name, self.name));
         command
@@ -25,6 +33,7 @@ impl Tool<'_> {
             .args(["--storage-driver", "vfs"])
             .args(args)
             .env("TMPDIR", self.kiln.file("."))
+            .env("CONTAINERS_CONF", &settings)
             .env_remove("SOURCE_DATE_EPOCH");
         run(&mut command).ok()
     }

@@ -14,18 +14,18 @@ use crate::harness::{Kiln, assert_nothing_left};
 /// The longest that a refusal may take, tries at some seconds' distance included.
 const SOON: Duration = Duration::from_secs(30);
 
-/// Pulls `app:1` of a registry, which must fail so: with these words in the error.
+/// Pulls `app:1` of a registry into a store that may have something else, which must fail so: with
+/// these words in the error.
 #[track_caller]
-pub fn refused(site: Site, what: &str, words: &[&str]) {
+pub fn refused(kiln: &Kiln, site: Site, what: &str, words: &[&str]) {
     let mock = site.start();
-    let kiln = Kiln::new();
     let format = "{{.ID}} {{.Repository}}:{{.Tag}} {{.Digest}}";
     let listed = || {
         kiln.ok(["images", "-a", "--no-trunc", "--format", format])
             .out()
     };
     let before = listed();
-    let done = measured(&kiln, &["pull", &mock.name("app:1")]);
+    let done = measured(kiln, &["pull", &mock.name("app:1")]);
     assert!(done.memory <= MEMORY, "{what}: {} KiB", done.memory);
     assert!(done.time <= SOON, "{what}: {:?}", done.time);
     let error = error_line(done.done);
@@ -37,7 +37,7 @@ pub fn refused(site: Site, what: &str, words: &[&str]) {
         "{what}: {error}"
     );
     assert_eq!(before, listed(), "{what}");
-    assert_nothing_left(&kiln);
+    assert_nothing_left(kiln);
 }
 
 /// Answers with bytes.
@@ -63,6 +63,7 @@ fn the_image_itself_is_good() {
 
 #[test]
 fn blobs_of_another_digest_or_size() {
+    let kiln = Kiln::new();
     let site = Site::new();
     let (layer, config) = (Digest::of(&site.layer), Digest::of(&site.config));
     let (layer, config) = (layer.to_string(), config.to_string());
@@ -92,7 +93,7 @@ fn blobs_of_another_digest_or_size() {
         ("a page", Reply::of("text/html", "<html>Please log in")),
         ("absent", Reply::new(404)),
     ] {
-        refused(site.clone().layer_is(reply), what, &[&layer]);
+        refused(&kiln, site.clone().layer_is(reply), what, &[&layer]);
     }
     for (what, reply) in [
         ("config: another", bytes(changed)),
@@ -104,75 +105,59 @@ fn blobs_of_another_digest_or_size() {
         ),
         ("config: absent", Reply::new(404)),
     ] {
-        refused(site.clone().config_is(reply), what, &[&config]);
+        refused(&kiln, site.clone().config_is(reply), what, &[&config]);
     }
 }
 
 #[test]
-fn a_registry_that_always_hangs_up() {
+fn registries_that_always_fail() {
     let site = Site::new();
     let layer = Digest::of(&site.layer).to_string();
-    let half = &site.layer[..site.layer.len() / 2];
-    let reply = bytes(half).claiming(site.layer.len());
-    refused(
-        site.clone().layer_is(reply),
-        "in the middle",
-        &[&layer, "tried"],
-    );
-}
-
-#[test]
-fn a_registry_that_hangs_up_at_once() {
-    let site = Site::new();
-    let layer = Digest::of(&site.layer).to_string();
-    let reply = bytes("").claiming(site.layer.len());
-    refused(
-        site.clone().layer_is(reply),
-        "before the first byte",
-        &[&layer, "tried"],
-    );
-}
-
-#[test]
-fn a_registry_that_hangs_up_in_the_config() {
-    let site = Site::new();
     let config = Digest::of(&site.config).to_string();
-    let reply = bytes(&site.config[..9]).claiming(site.config.len());
-    refused(
-        site.clone().config_is(reply),
-        "in the config",
-        &[&config, "tried"],
-    );
-}
-
-#[test]
-fn a_registry_that_hangs_up_in_the_manifest() {
-    let site = Site::new();
-    let reply = Reply::of(super::mock::MANIFEST, "{").claiming(999);
-    refused(
-        site.clone().manifest_is(reply),
-        "in the manifest",
-        &["app:1", "tried"],
-    );
-}
-
-#[test]
-fn a_registry_that_is_always_overloaded() {
-    let site = Site::new();
-    let layer = Digest::of(&site.layer).to_string();
-    let words = [&layer, "503", "tried"];
-    refused(site.clone().layer_is(Reply::new(503)), "overloaded", &words);
-    // One that wants to be left alone for long is not waited for.
+    let half = |bytes: &[u8]| self::bytes(&bytes[..bytes.len() / 2]).claiming(bytes.len());
+    let nothing = |bytes: &[u8]| self::bytes("").claiming(bytes.len());
+    let manifest = Reply::of(super::mock::MANIFEST, "{").claiming(999);
     let later = Reply::new(429).header("Retry-After", "86400");
-    refused(
-        site.layer_is(later),
-        "too many requests",
-        &[&layer, "86400"],
-    );
+    let cases = [
+        (
+            "hangs up in the layer",
+            site.clone().layer_is(half(&site.layer)),
+            [&layer, "tried"],
+        ),
+        (
+            "hangs up before it",
+            site.clone().layer_is(nothing(&site.layer)),
+            [&layer, "tried"],
+        ),
+        (
+            "hangs up in the config",
+            site.clone().config_is(half(&site.config)),
+            [&config, "tried"],
+        ),
+        (
+            "hangs up in the manifest",
+            site.clone().manifest_is(manifest),
+            ["app:1", "tried"],
+        ),
+        (
+            "overloaded",
+            site.clone().layer_is(Reply::new(503)),
+            [&layer, "answered 503"],
+        ),
+        // One that wants to be left alone for long is not waited for.
+        ("busy", site.clone().layer_is(later), [&layer, "86400"]),
+    ];
+    // Most of the time passes between the tries.
+    std::thread::scope(|s| {
+        for (what, site, words) in cases {
+            s.spawn(move || refused(&Kiln::new(), site, what, &words));
+        }
+    });
 }
 
 #[test]
 fn layers_that_are_no_layers() {
+    let kiln = Kiln::new();
     let diff_id = Digest::of(b"something else");
     let shown = diff_id.to_string();
     let site = Site::new();
@@ -188,7 +173,7 @@ fn layers_that_are_no_layers() {
         let blob = Digest::of(&layer).to_string();
         // Either name of it will do, as long as it is one.
         let site = Site::of_layer(&diff_id, layer);
-        refused(site, what, &["layer", &shown]);
+        refused(&kiln, site, what, &["layer", &shown]);
         assert!(blob.starts_with("sha256:"));
     }
 }
@@ -206,6 +191,7 @@ fn bomb(start: &[u8], mebibytes: usize) -> Vec<u8> {
 
 #[test]
 fn layers_that_unpack_to_very_much() {
+    let kiln = Kiln::new();
     let header = |size: u64| {
         let mut header = tar::Header::new_gnu();
         header.set_path("zeros").unwrap();
@@ -228,6 +214,6 @@ fn layers_that_unpack_to_very_much() {
         }),
     ] {
         let site = Site::of_layer(&diff_id, bomb(&start, 8 << 10));
-        refused(site, what, &[&diff_id.to_string(), "than"]);
+        refused(&kiln, site, what, &[&diff_id.to_string(), "than"]);
     }
 }

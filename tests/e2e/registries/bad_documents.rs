@@ -23,6 +23,7 @@ fn changed(site: &Site, member: &str, value: Value) -> Value {
 
 #[test]
 fn manifests_that_are_refused() {
+    let kiln = Kiln::new();
     let site = Site::new();
     let both = changed(&site, "manifests", json!([descriptor(MANIFEST, b"x")]));
     let schema_1 = json!({"schemaVersion": 1, "name": "app", "fsLayers": []});
@@ -108,12 +109,13 @@ fn manifests_that_are_refused() {
             &["no image"],
         ),
     ] {
-        refused(site, what, &[words, &["app:1"]].concat());
+        refused(&kiln, site, what, &[words, &["app:1"]].concat());
     }
 }
 
 #[test]
 fn what_is_no_manifest_at_all() {
+    let kiln = Kiln::new();
     let site = Site::new();
     let html = "<!doctype html>\n<title>Log in</title>\u{1b}[31m";
     for (what, reply) in [
@@ -149,12 +151,13 @@ fn what_is_no_manifest_at_all() {
             Reply::of("text/html", html).status(403),
         ),
     ] {
-        refused(site.clone().manifest_is(reply), what, &["app:1"]);
+        refused(&kiln, site.clone().manifest_is(reply), what, &["app:1"]);
     }
 }
 
 #[test]
 fn configs_that_are_no_configs() {
+    let kiln = Kiln::new();
     let site = Site::new();
     let deep = |n: usize| {
         let nested = format!("{}{}", "[".repeat(n), "]".repeat(n));
@@ -173,7 +176,7 @@ fn configs_that_are_no_configs() {
     ] {
         let site = Site::of(config.into_bytes(), site.layer.clone());
         // Which it is: the image's name or the config's digest.
-        refused(site, what, &["config"]);
+        refused(&kiln, site, what, &["config"]);
     }
     // Sizes that nobody would wait for.
     for (member, size) in [("config", 1u64 << 40), ("config", 9 << 20)] {
@@ -181,12 +184,18 @@ fn configs_that_are_no_configs() {
         manifest[member]["size"] = json!(size);
         let digest = manifest[member]["digest"].as_str().unwrap().to_owned();
         let site = self::manifest(&site, MANIFEST, &manifest);
-        refused(site, "a large size", &[member, &digest, &size.to_string()]);
+        refused(
+            &kiln,
+            site,
+            "a large size",
+            &[member, &digest, &size.to_string()],
+        );
     }
     let mut manifest = site.manifest.clone();
     manifest["layers"][0]["size"] = json!(u64::MAX);
     let digest = manifest["layers"][0]["digest"].as_str().unwrap().to_owned();
     refused(
+        &kiln,
         self::manifest(&site, MANIFEST, &manifest),
         "a layer's size",
         &[&digest],
@@ -227,6 +236,7 @@ fn what_an_image_says_of_itself_leaves_the_terminal_alone() {
 
 #[test]
 fn indexes_that_lead_nowhere() {
+    let kiln = Kiln::new();
     let site = Site::new();
     let bytes = site.manifest.to_string();
     let platform = json!({"os": "linux", "architecture": "amd64"});
@@ -237,11 +247,13 @@ fn indexes_that_lead_nowhere() {
     let absent = index(descriptor(MANIFEST, b"absent"));
     let with = |index: &Value| manifest(&site, INDEX, index);
     refused(
+        &kiln,
         with(&absent),
         "absent",
         &[&Digest::of(b"absent").to_string()],
     );
     refused(
+        &kiln,
         with(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": []})),
         "none",
         &["none"],
@@ -252,14 +264,14 @@ fn indexes_that_lead_nowhere() {
         &format!("/v2/app/manifests/{wrong}"),
         Reply::of(MANIFEST, bytes),
     );
-    refused(lying, "another digest", &[&wrong.to_string()]);
+    refused(&kiln, lying, "another digest", &[&wrong.to_string()]);
     // An index of indexes has no image.
     let inner = index(descriptor(MANIFEST, b"x")).to_string();
     let nested = with(&index(descriptor(INDEX, inner.as_bytes()))).path_is(
         &format!("/v2/app/manifests/{}", Digest::of(inner.as_bytes())),
         Reply::of(INDEX, inner),
     );
-    refused(nested, "nested", &["app:1"]);
+    refused(&kiln, nested, "nested", &["app:1"]);
 }
 
 #[test]

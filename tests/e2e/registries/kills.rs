@@ -11,13 +11,13 @@ use crate::harness::{Kiln, Project, assert_nothing_left, run};
 
 const LAYERS: usize = 5;
 
-/// An image of several layers, 60 MiB that can't be compressed, in a registry.
+/// An image of several layers, 50 MiB that can't be compressed, in a registry.
 pub fn large(kiln: &Kiln, name: &str) -> String {
     let mut random = Random::seeded(60);
     let mut dockerfile = "FROM busybox\n".to_owned();
     let mut project = Project::new("");
     for n in 0..LAYERS {
-        let size = random.between(8 << 20, 16 << 20) as usize;
+        let size = random.between(7 << 20, 14 << 20) as usize;
         project = files(project, &[(&format!("part{n}"), random.bytes(size))]);
         dockerfile += &format!("COPY part{n} /d/part{n}\n");
     }
@@ -109,7 +109,7 @@ fn a_killed_push_is_repeated_to_its_end() {
     let (kiln, name) = (Kiln::new(), registry.name("large:1"));
     let digest = large(&kiln, &name);
     let mut random = Random::seeded(12);
-    for n in 0..4 {
+    for n in 0..3 {
         // A registry that has none of it.
         let empty = Registry::start();
         let name = empty.name("large:1");

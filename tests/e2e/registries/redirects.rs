@@ -10,6 +10,7 @@ use crate::harness::{Kiln, assert_nothing_left, run};
 
 #[test]
 fn where_kiln_does_not_go() {
+    let kiln = Kiln::new();
     let site = Site::new();
     let layer = Digest::of(&site.layer).to_string();
     let itself = format!("/v2/app/blobs/{layer}");
@@ -28,7 +29,7 @@ fn where_kiln_does_not_go() {
         &itself,
     ] {
         let reply = Reply::new(307).header("Location", target);
-        refused(site.clone().layer_is(reply), target, &[&layer]);
+        refused(&kiln, site.clone().layer_is(reply), target, &[&layer]);
     }
 }
 
@@ -73,6 +74,7 @@ fn another_host_gets_no_authorization() {
 
 #[test]
 fn another_host_that_lies() {
+    let kiln = Kiln::new();
     let site = Site::new();
     let layer = Digest::of(&site.layer).to_string();
     let mut wrong = site.layer.clone();
@@ -93,7 +95,7 @@ fn another_host_that_lies() {
         let elsewhere = Mock::start(move |_| reply.clone());
         let target = format!("http://{}/blob", elsewhere.host());
         let reply = Reply::new(302).header("Location", target);
-        refused(site.clone().layer_is(reply), what, &[&layer]);
+        refused(&kiln, site.clone().layer_is(reply), what, &[&layer]);
         assert!(
             elsewhere
                 .seen()

@@ -7,10 +7,9 @@ use std::process::Command;
 use serde_json::json;
 use tar::EntryType;
 
-use super::bad::Victim;
+use super::bad::{CPU, Victim};
 use super::forge::*;
-use super::measure::{MEMORY, measured, measured_on};
-use crate::harness::{Kiln, program, run_with};
+use crate::harness::{Kiln, MEMORY, measured, measured_on, program, run_with};
 
 fn gzip(data: &[u8]) -> Vec<u8> {
     let mut command = Command::new(program("gzip", "gzip"));
@@ -228,6 +227,7 @@ fn entries_that_cost_more_than_they_weigh() {
         let done = measured(&victim.kiln, &["load"], docker_archive(&[&layer]));
         let long = done.time > std::time::Duration::from_secs(60);
         assert!(!long, "{name}: {:?}", done.time);
+        assert!(done.cpu <= CPU, "{name}: computed {:?}", done.cpu);
         assert!(done.memory <= MEMORY, "{name}: {} KiB", done.memory);
         if done.done.code == Some(0) {
             victim.kiln.ok(["rmi", "forged"]);

@@ -2,8 +2,7 @@
 
 use std::process::Stdio;
 
-use super::measure::{MEMORY, memory, timed};
-use crate::harness::{Kiln, Project};
+use crate::harness::{Kiln, MEMORY, Project, measured, memory, timed};
 
 /// 300 MiB that no compression makes smaller, in a few files.
 fn large(kiln: &Kiln) {
@@ -67,7 +66,7 @@ fn memory_of_save_and_load_is_bounded() {
     let file = kiln.file("large.tar");
     let path = file.to_str().unwrap();
     again.ok(["save", "-o", path, "large"]);
-    let done = super::measure::measured(&Kiln::empty(), &["load", "-i", path], Vec::new());
+    let done = measured(&Kiln::empty(), &["load", "-i", path], Vec::new());
     assert!(done.memory <= MEMORY, "from a file: {} KiB", done.memory);
     done.done.ok();
 }

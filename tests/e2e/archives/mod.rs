@@ -6,7 +6,6 @@ mod compression;
 mod foreign;
 mod forge;
 mod import_export;
-mod measure;
 mod memory;
 mod round_trip;
 mod tools;

@@ -6,10 +6,9 @@ use std::time::Duration;
 use kiln_oci::Digest;
 
 use super::error_line;
-use super::memory::{MEMORY, measured};
 use super::mock::{Reply, Site, packed};
 use super::random::Random;
-use crate::harness::{Kiln, assert_nothing_left};
+use crate::harness::{Kiln, MEMORY, assert_nothing_left, measured};
 
 /// The longest that a refusal may take, tries at some seconds' distance included.
 const SOON: Duration = Duration::from_secs(30);
@@ -25,7 +24,7 @@ pub fn refused(kiln: &Kiln, site: Site, what: &str, words: &[&str]) {
             .out()
     };
     let before = listed();
-    let done = measured(kiln, &["pull", &mock.name("app:1")]);
+    let done = measured(kiln, &["pull", &mock.name("app:1")], Vec::new());
     assert!(done.memory <= MEMORY, "{what}: {} KiB", done.memory);
     assert!(done.time <= SOON, "{what}: {:?}", done.time);
     let error = error_line(done.done);

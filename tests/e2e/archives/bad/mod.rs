@@ -11,9 +11,11 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use super::forge::{Tar, config, docker_archive, json_bytes};
-use super::measure::{MEMORY, Measured, measured};
 use super::text;
-use crate::harness::{Kiln, leftovers, run_with};
+use crate::harness::{Kiln, MEMORY, Measured, leftovers, measured, run_with};
+
+/// How long an archive of these sizes may keep a processor busy.
+pub const CPU: Duration = Duration::from_secs(10);
 
 /// An archive that must be refused, and what the error must say: the name of the culprit.
 pub struct Bad {
@@ -93,6 +95,9 @@ impl Victim {
         }
         if measured.memory > MEMORY {
             note(format!("took {} MiB", measured.memory >> 10));
+        }
+        if measured.cpu > CPU {
+            note(format!("computed {:?}", measured.cpu));
         }
         if measured.time > Duration::from_secs(60) {
             note(format!("took {:?}", measured.time));

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::forge::*;
-use super::super::measure::measured;
 use super::super::text;
 use super::{Bad, Victim, bad, deep, layer, replaced};
+use crate::harness::measured;
 
 /// Blobs of one image, its index, and what each is for.
 struct Layout {

@@ -5,9 +5,9 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Done, Kiln, program, run_with};
+use super::{Done, Kiln, program, run_with};
 
-/// What an archive of any size may take: 64 MiB.
+/// What an image or an archive of any size may take: 64 MiB, in KiB.
 pub const MEMORY: u64 = 64 << 10;
 
 /// A command that has ended, and what it took.
@@ -16,6 +16,8 @@ pub struct Measured {
     /// The most memory it had, in KiB.
     pub memory: u64,
     pub time: Duration,
+    /// The time that it computed, which other work of the machine does not make longer.
+    pub cpu: Duration,
 }
 
 /// Puts `time` before a command of kiln's, which tells of it in `report`.
@@ -26,7 +28,7 @@ pub fn timed(kiln: &Kiln, args: &[&str], report: &str) -> Command {
     let plain = kiln.command(args);
     let mut command = Command::new(program("time", "time"));
     command
-        .args(["-q", "-f", "%M", "-o"])
+        .args(["-q", "-f", "%M %U %S", "-o"])
         .arg(kiln.file(report))
         .arg(Kiln::binary())
         .args(args);
@@ -40,21 +42,37 @@ pub fn timed(kiln: &Kiln, args: &[&str], report: &str) -> Command {
     command
 }
 
-/// The memory that `time` reported.
-pub fn memory(kiln: &Kiln, report: &str) -> u64 {
+/// What `time` reported: memory in KiB, and seconds in the program and in the kernel.
+fn reported(kiln: &Kiln, report: &str) -> (u64, Duration) {
     let text = std::fs::read_to_string(kiln.file(report)).unwrap();
     let last = text.trim().lines().last().unwrap_or_default();
-    last.parse().unwrap_or_else(|_| panic!("{text:?}"))
+    let numbers: Vec<f64> = last.split(' ').filter_map(|n| n.parse().ok()).collect();
+    let &[memory, user, system] = numbers.as_slice() else {
+        panic!("{text:?}")
+    };
+    (memory as u64, Duration::from_secs_f64(user + system))
+}
+
+/// The memory that `time` reported, in KiB.
+pub fn memory(kiln: &Kiln, report: &str) -> u64 {
+    reported(kiln, report).0
 }
 
 /// Runs a command of kiln's.
 pub fn measured(kiln: &Kiln, args: &[&str], input: Vec<u8>) -> Measured {
     let began = Instant::now();
     let done = run_with(&mut timed(kiln, args, "time"), input);
+    account(kiln, done, began)
+}
+
+fn account(kiln: &Kiln, done: Done, began: Instant) -> Measured {
+    let time = began.elapsed();
+    let (memory, cpu) = reported(kiln, "time");
     Measured {
         done,
-        memory: memory(kiln, "time"),
-        time: began.elapsed(),
+        memory,
+        time,
+        cpu,
     }
 }
 
@@ -73,14 +91,11 @@ pub fn measured_on(kiln: &Kiln, args: &[&str], input: File) -> Measured {
     let mut pipe = child.stderr.take().unwrap();
     pipe.read_to_end(&mut stderr).unwrap();
     let status = child.wait().unwrap();
-    Measured {
-        done: Done {
-            line,
-            code: status.code(),
-            stdout: Vec::new(),
-            stderr,
-        },
-        memory: memory(kiln, "time"),
-        time: began.elapsed(),
-    }
+    let done = Done {
+        line,
+        code: status.code(),
+        stdout: Vec::new(),
+        stderr,
+    };
+    account(kiln, done, began)
 }

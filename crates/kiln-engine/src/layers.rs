@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::fd::AsFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply_layer, decompress};
 use kiln_oci::manifest::Descriptor;
@@ -11,6 +11,7 @@ use kiln_oci::{Digest, Hasher, OciError};
 use kiln_store::{Layer, Store};
 
 use crate::BuildError;
+use crate::parallel::lock;
 use crate::stream::Ahead;
 
 /// What a layer may always unpack to, however small its blob: 2 GiB.
@@ -67,7 +68,7 @@ pub fn receive<'r>(
         // should be says more.
         if matches!(e, OciError::Tar(_) | OciError::Entry { .. }) {
             let rest = io::copy(&mut Shared(&blob), &mut io::sink());
-            let first = locked(&blob).failure.take();
+            let first = lock(&blob).failure.take();
             if let Some(own) = first.or(rest.err().map(|e| e.to_string())) {
                 // A registry's errors and those of a check name the blob themselves.
                 return BuildError::new(match own.contains("sha256:") {
@@ -108,13 +109,9 @@ struct Remembering<R> {
 /// A blob that is read by one thread after the other.
 struct Shared<'a, R>(&'a Mutex<Remembering<R>>);
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl<R: Read> Read for Shared<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut blob = locked(self.0);
+        let mut blob = lock(self.0);
         blob.inner.read(buffer).inspect_err(|e| {
             if e.kind() != io::ErrorKind::Interrupted {
                 blob.failure.get_or_insert(e.to_string());

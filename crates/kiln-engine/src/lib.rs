@@ -9,6 +9,7 @@ pub mod import;
 pub mod layers;
 pub mod load;
 pub mod manifests;
+mod parallel;
 pub mod prune;
 pub mod pull;
 pub mod push;

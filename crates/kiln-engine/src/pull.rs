@@ -2,7 +2,6 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use kiln_build::{BuildError, Event, Fetch, Progress};
@@ -12,6 +11,7 @@ use kiln_registry::{Access, Fetched, RegistryError, Repository, Target};
 use kiln_store::{Blob as KnownBlob, Store};
 
 use crate::layers::receive;
+use crate::parallel::work_off;
 use crate::registry::{Registries, Transfer, failed};
 
 /// How many layers come at once.
@@ -180,25 +180,11 @@ fn fetch_layers(
     transfer: &dyn Transfer,
 ) -> Result<(), BuildError> {
     let next = AtomicUsize::new(0);
-    let failure: Mutex<Option<BuildError>> = Mutex::new(None);
-    let failure = || failure.lock().unwrap_or_else(PoisonError::into_inner);
-    std::thread::scope(|s| {
-        for _ in 0..AT_ONCE.min(layers.len()) {
-            s.spawn(|| {
-                while failure().is_none()
-                    && let Some((diff_id, blob)) = layers.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    if let Err(e) = fetch_layer(store, repository, name, diff_id, blob, transfer) {
-                        failure().get_or_insert(e);
-                    }
-                }
-            });
-        }
-    });
-    match failure().take() {
-        Some(e) => Err(e),
-        None => Ok(()),
-    }
+    work_off(
+        AT_ONCE.min(layers.len()),
+        |_| layers.get(next.fetch_add(1, Ordering::Relaxed)),
+        |(diff_id, blob)| fetch_layer(store, repository, name, diff_id, blob, transfer),
+    )
 }
 
 fn fetch_layer(

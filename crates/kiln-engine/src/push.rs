@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kiln_build::BuildError;
 use kiln_oci::archive::ArchiveLayer;
@@ -16,6 +16,7 @@ use kiln_registry::{Access, RegistryError, Repository, Target};
 use kiln_store::{Blob as KnownBlob, ImageRecord, Store};
 
 use crate::images::find;
+use crate::parallel::{lock, work_off};
 use crate::registry::{Registries, Transfer, failed};
 use crate::save::archive_layers;
 use crate::stream::Ahead;
@@ -121,10 +122,6 @@ pub(crate) fn push_as(
     })
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Push<'_> {
     /// All layers, several at once; one that the image has twice goes once.
     fn layers(&self, layers: &[ArchiveLayer]) -> Result<Vec<Descriptor>, BuildError> {
@@ -136,35 +133,19 @@ impl Push<'_> {
         let (small, large): (Vec<usize>, Vec<usize>) = first.values().partition(|at| small(at));
         let (small, large) = (Mutex::new(small), Mutex::new(large));
         let done: Mutex<HashMap<Digest, Descriptor>> = Mutex::default();
-        let failure: Mutex<Option<BuildError>> = Mutex::new(None);
-        std::thread::scope(|s| {
-            for worker in 0..AT_ONCE.min(first.len()) {
-                let (small, large, done, failure) = (&small, &large, &done, &failure);
-                s.spawn(move || {
-                    while locked(failure).is_none() {
-                        let mut next = None;
-                        if worker < LARGE_AT_ONCE {
-                            next = locked(large).pop();
-                        }
-                        let Some(at) = next.or_else(|| locked(small).pop()) else {
-                            return;
-                        };
-                        match self.layer(&layers[at], at) {
-                            Ok(descriptor) => {
-                                locked(done).insert(layers[at].diff_id, descriptor);
-                            }
-                            Err(e) => {
-                                locked(failure).get_or_insert(e);
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        if let Some(e) = locked(&failure).take() {
-            return Err(e);
-        }
-        let done = locked(&done);
+        work_off(
+            AT_ONCE.min(first.len()),
+            |thread| {
+                let of_large = (thread < LARGE_AT_ONCE).then(|| lock(&large).pop());
+                of_large.flatten().or_else(|| lock(&small).pop())
+            },
+            |at| {
+                let descriptor = self.layer(&layers[at], at)?;
+                lock(&done).insert(layers[at].diff_id, descriptor);
+                Ok(())
+            },
+        )?;
+        let done = lock(&done);
         let of = |layer: &ArchiveLayer| done.get(&layer.diff_id).cloned();
         Ok(layers.iter().filter_map(of).collect())
     }

@@ -1,9 +1,11 @@
 //! Registries, asked for the first time when they are needed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use kiln_build::BuildError;
 use kiln_registry::{Client, CredentialStore, RegistryError, Settings};
+
+use crate::parallel::lock;
 
 pub use kiln_registry::{Credential, Secret};
 
@@ -21,7 +23,7 @@ impl Registries {
 
     /// The client; settings are read the first time.
     pub(crate) fn client(&self) -> Result<Client, BuildError> {
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut client = lock(&self.client);
         if let Some(client) = &*client {
             return Ok(client.clone());
         }

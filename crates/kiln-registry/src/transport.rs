@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use ureq::http::header::{HeaderName, HeaderValue};
@@ -11,6 +11,7 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, AsSendBody, Body, RequestExt, SendBody, Timeout};
 
+use crate::endpoint::lock;
 use crate::guard::{Forbidden, Guard, Reach};
 use crate::outgoing::Payload;
 use crate::tls::Trust;
@@ -108,8 +109,7 @@ impl Transport {
 
     fn agent(&self, url: &Url, reach: Reach) -> Result<Agent, RegistryError> {
         let key = (url.origin(), reach);
-        let agents = || self.agents.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(agent) = agents().get(&key) {
+        if let Some(agent) = lock(&self.agents).get(&key) {
             return Ok(agent.clone());
         }
         let mut config = Agent::config_builder()
@@ -137,7 +137,7 @@ impl Transport {
             inner: DefaultResolver::default(),
         };
         let agent = Agent::with_parts(config.build(), DefaultConnector::default(), guard);
-        let mut agents = agents();
+        let mut agents = lock(&self.agents);
         if agents.len() >= MAX_AGENTS {
             agents.clear();
         }

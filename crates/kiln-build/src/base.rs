@@ -56,10 +56,7 @@ impl<'a> Bases<'a> {
             })?,
             None => self.bring(&reference, platform).map_err(|e| {
                 let message = format!("{name}: not found in the local store; {}", e.message);
-                let error = BuildError {
-                    message,
-                    ..e.clone()
-                };
+                let error = BuildError { message, ..e };
                 match nearest(name, self.store, stages) {
                     Some(n) => BuildError {
                         hint: Some(format!("did you mean {n}?")),

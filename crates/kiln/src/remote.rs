@@ -47,7 +47,7 @@ pub fn pull(store: &Store, a: &PullArgs) -> Result<()> {
             || name.digest().map(ToString::to_string).unwrap_or_default(),
             String::from,
         );
-        shown.line(&format!("{target}: Pulling from {}", short(&name)));
+        shown.line(&format!("{target}: Pulling from {}", name.repository()));
         let pulled = engine_pull(store, &registries, &name, &platform, &*shown)?;
         shown.line(&format!("Digest: {}", pulled.digest));
         let status = if pulled.new {
@@ -62,10 +62,6 @@ pub fn pull(store: &Store, a: &PullArgs) -> Result<()> {
 }
 
 /// The repository as docker shows it while pulling: without the registry.
-fn short(name: &Reference) -> &str {
-    name.repository()
-}
-
 /// `kiln push`
 pub fn push(store: &Store, a: &PushArgs) -> Result<()> {
     let name = Reference::parse(&a.name)?;

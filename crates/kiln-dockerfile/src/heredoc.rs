@@ -49,22 +49,16 @@ pub fn read_all(
             continue;
         };
         loop {
-            let next = if lines.at_end() { None } else { lines.raw() };
-            let Some((number, raw)) = next else {
+            let Some(raw) = lines.heredoc(|raw| doc.line(raw) == doc.name) else {
                 return Err(ParseError {
                     span: line.span(arguments + word.start, arguments + word.end),
                     message: format!("unterminated heredoc {}", doc.name),
                     hint: Some(format!("end it with a line that holds only {}", doc.name)),
                 });
             };
-            let body = if doc.strip_tabs {
-                raw.trim_start_matches('\t')
-            } else {
-                raw
-            };
-            line.last_line = number;
-            line.end.line = number;
-            line.end.column = 1 + raw.chars().count() as u32;
+            line.last_line = raw.at.line;
+            line.end = raw.at.behind(raw.text);
+            let body = doc.line(raw.text);
             if body == doc.name {
                 break;
             }

@@ -64,7 +64,11 @@ impl Ignore {
     pub fn parse(text: &str) -> Result<Ignore, ParseError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut rules = Vec::new();
-        for (n, raw) in text.lines().enumerate() {
+        let mut next = Pos::START;
+        for raw in text.lines() {
+            let at = next;
+            next.line += 1;
+            next.offset += raw.len() as u32 + 1;
             if raw.starts_with('#') {
                 continue;
             }
@@ -72,15 +76,8 @@ impl Ignore {
             if shown.is_empty() {
                 continue;
             }
-            let line = n as u32 + 1;
             let error = |message: String| ParseError {
-                span: Span {
-                    start: Pos { line, column: 1 },
-                    end: Pos {
-                        line,
-                        column: 1 + raw.chars().count() as u32,
-                    },
-                },
+                span: Span::of(at, raw),
                 message,
                 hint: None,
             };
@@ -98,7 +95,7 @@ impl Ignore {
             let pattern =
                 Pattern::path(&cleaned, true).map_err(|e| error(format!("{e}: {shown}")))?;
             rules.push(Rule {
-                line,
+                line: at.line,
                 shown: shown.to_owned(),
                 include,
                 prefix: pattern.literal_prefix(),

@@ -6,6 +6,7 @@ use crate::ast::{
 };
 use crate::heredoc::{opened_by, read_all};
 use crate::lines::{Lines, LogicalLine, directives};
+use crate::pieces::{Piece, PieceKind};
 use crate::span::{ParseError, Pos, Span, Warning};
 use crate::suggest::nearest;
 use crate::words::{Word, json_array, split_words, take_flags};
@@ -37,10 +38,7 @@ pub const KEYWORDS: [&str; 18] = [
 
 /// Parses a whole file.
 pub fn parse(source: &[u8]) -> Result<Dockerfile, ParseError> {
-    let start = Span {
-        start: Pos { line: 1, column: 1 },
-        end: Pos { line: 1, column: 1 },
-    };
+    let start = Span::at(Pos::START);
     let refuse = |span: Span, message: String| ParseError {
         span,
         message,
@@ -56,15 +54,25 @@ pub fn parse(source: &[u8]) -> Result<Dockerfile, ParseError> {
         let at = Pos {
             line,
             column: String::from_utf8_lossy(tail).chars().count() as u32 + 1,
+            offset: e.valid_up_to() as u32,
         };
-        refuse(
-            Span { start: at, end: at },
-            "the file is not UTF-8 text here".to_owned(),
-        )
+        refuse(Span::at(at), "the file is not UTF-8 text here".to_owned())
     })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let directives = directives(text)?;
-    let mut lines = Lines::new(text, directives.escape);
+    let bom = if text.starts_with('\u{feff}') { 3 } else { 0 };
+    let (directives, directive_lines) = directives(text, bom)?;
+    let mut lines = Lines::new(text, bom, directive_lines, directives.escape);
+    if bom > 0 {
+        lines.pieces.push(Piece {
+            kind: PieceKind::Bom,
+            span: Span {
+                start: Pos::START,
+                end: Pos {
+                    offset: bom as u32,
+                    ..Pos::START
+                },
+            },
+        });
+    }
     let mut instructions = Vec::new();
     let mut warnings = Vec::new();
     while let Some(mut line) = lines.logical() {
@@ -94,6 +102,8 @@ pub fn parse(source: &[u8]) -> Result<Dockerfile, ParseError> {
         return Err(refuse(start, "file with no instructions".to_owned()));
     }
     Ok(Dockerfile {
+        source: text.to_owned(),
+        pieces: lines.pieces,
         directives,
         instructions,
         warnings,
@@ -183,6 +193,9 @@ impl Parser<'_> {
             keyword: keyword.to_owned(),
             text: format!("{keyword} {args}").trim_end().to_owned(),
             kind,
+            line: self.line.clone(),
+            start: at,
+            body,
         })
     }
 

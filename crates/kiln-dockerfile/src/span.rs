@@ -2,13 +2,33 @@
 
 use std::fmt;
 
-/// A place: both numbers count from 1, columns in characters.
+/// A place: line and column count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Pos {
     /// Line.
     pub line: u32,
     /// Column.
     pub column: u32,
+    /// Bytes of the source before it.
+    pub offset: u32,
+}
+
+impl Pos {
+    /// The first place of a file.
+    pub const START: Pos = Pos {
+        line: 1,
+        column: 1,
+        offset: 0,
+    };
+
+    /// The place behind `text`, which stands here and has no line end.
+    pub fn behind(self, text: &str) -> Pos {
+        Pos {
+            line: self.line,
+            column: self.column + text.chars().count() as u32,
+            offset: self.offset + text.len() as u32,
+        }
+    }
 }
 
 /// A stretch of source.
@@ -18,6 +38,29 @@ pub struct Span {
     pub start: Pos,
     /// Behind the last character, on its line.
     pub end: Pos,
+}
+
+impl Span {
+    /// An empty stretch.
+    pub fn at(pos: Pos) -> Span {
+        Span {
+            start: pos,
+            end: pos,
+        }
+    }
+
+    /// Of `text`, which stands at `start` and has no line end.
+    pub fn of(start: Pos, text: &str) -> Span {
+        Span {
+            start,
+            end: start.behind(text),
+        }
+    }
+
+    /// The bytes of the source.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start.offset as usize..self.end.offset as usize
+    }
 }
 
 /// Why a Dockerfile or ignore file can't be read.

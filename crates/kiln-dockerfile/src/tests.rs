@@ -72,7 +72,13 @@ fn continuations_comments_and_spans() {
     let run = &file.instructions[1];
     assert_eq!(run.text, "RUN x   && y   && z");
     assert_eq!((run.span.start.line, run.span.end.line), (6, 10));
-    assert_eq!(file.instructions[0].span.start, Pos { line: 4, column: 3 });
+    assert_eq!(
+        (
+            file.instructions[0].span.start.line,
+            file.instructions[0].span.start.column
+        ),
+        (4, 3)
+    );
     assert_eq!(file.instructions[2].span.start.line, 11);
     assert_eq!(file.warnings.len(), 1);
 }
@@ -126,7 +132,7 @@ fn heredocs() {
     assert_eq!(*command, Command::Shell("cat <<X > /f".into()));
     let e = error("FROM a\nRUN cat <<EOF\nx\n");
     assert!(e.message.contains("unterminated heredoc"), "{e}");
-    assert_eq!(e.span.start, Pos { line: 2, column: 9 });
+    assert_eq!((e.span.start.line, e.span.start.column), (2, 9));
 }
 
 #[test]
@@ -155,7 +161,7 @@ fn mistakes() {
         assert!(e.contains(part), "{text:?}: {e}");
     }
     let e = parse(b"FROM a\nRUN \xff").unwrap_err();
-    assert_eq!(e.span.start, Pos { line: 2, column: 5 });
+    assert_eq!((e.span.start.line, e.span.start.column), (2, 5));
 }
 
 #[test]
@@ -183,5 +189,105 @@ proptest! {
         let cut = cut.min(text.len());
         let mutated = format!("{}{insert}{}", &text[..cut], &text[cut..]);
         let _ = parse(mutated.as_bytes());
+    }
+}
+
+/// The text of each test file of the product, with its path.
+fn all_files() -> Vec<(String, String)> {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let mut found = Vec::new();
+    for dir in ["tests/conformance", "examples"] {
+        for case in std::fs::read_dir(format!("{root}/{dir}")).unwrap() {
+            let path = case.unwrap().path().join("Dockerfile");
+            if let Ok(text) = std::fs::read_to_string(&path) {
+                found.push((path.display().to_string(), text));
+            }
+        }
+    }
+    found
+}
+
+/// The pieces are the file, and lie side by side.
+fn assert_lossless(text: &str) {
+    let Ok(file) = parse(text.as_bytes()) else {
+        return;
+    };
+    assert_eq!(file.to_string(), text);
+    let mut at = 0;
+    for piece in &file.pieces {
+        assert_eq!(piece.span.range().start, at, "{piece:?} in {text:?}");
+        at = piece.span.range().end;
+    }
+    assert_eq!(at, text.len(), "{text:?}");
+    for i in &file.instructions {
+        let keyword = file.source_of(i.keyword_span());
+        assert_eq!(keyword, i.keyword, "{text:?}");
+        assert_eq!(i.span.start, i.keyword_span().start);
+        // A word on one line is its source.
+        for word in i.words(file.directives.escape) {
+            let source = file.source_of(i.word_span(&word));
+            if !source.contains('\n') {
+                assert_eq!(source, word.text, "{text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_test_file_is_given_back_byte_for_byte() {
+    let files = all_files();
+    assert!(files.len() > 100, "{}", files.len());
+    for (path, text) in files {
+        assert!(parse(text.as_bytes()).is_ok() || text.is_empty(), "{path}");
+        assert_lossless(&text);
+    }
+}
+
+#[test]
+fn pieces() {
+    let text = "\u{feff}# escape=`\r\n#c\n\n  RUN a ` \n# in\n\t b\n \nCOPY <<E /x\nl1\nE\nCMD z";
+    let file = parse(text.as_bytes()).unwrap();
+    assert_lossless(text);
+    use PieceKind::*;
+    let kinds: Vec<(PieceKind, &str)> = file
+        .pieces
+        .iter()
+        .filter(|p| p.kind != LineEnd)
+        .map(|p| (p.kind, file.source_of(p.span)))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            (Bom, "\u{feff}"),
+            (Directive, "# escape=`"),
+            (Comment, "#c"),
+            (Space, "  "),
+            (Text, "RUN a "),
+            (Continuation, "` "),
+            (Comment, "# in"),
+            (Text, "\t b"),
+            (Space, " "),
+            (Text, "COPY <<E /x"),
+            (Heredoc, "l1"),
+            (HeredocEnd, "E"),
+            (Text, "CMD z"),
+        ]
+    );
+    let run = &file.instructions[0];
+    assert_eq!(run.arguments(), "a \t b");
+    assert_eq!(file.source_of(run.arguments_span()), "a ` \n# in\n\t b");
+    assert_eq!((run.span.start.line, run.span.start.column), (4, 3));
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost(lines in proptest::collection::vec(
+        prop_oneof![
+            Just("FROM a AS b".to_owned()), Just("RUN x \\".to_owned()), Just("# c".to_owned()),
+            Just("  ".to_owned()), Just("\t y z \\  ".to_owned()), Just("RUN <<A <<-B".to_owned()),
+            Just("A".to_owned()), Just("\tB".to_owned()), Just("ONBUILD COPY a b".to_owned()),
+            Just("# escape=`".to_owned()), Just("ENV a=b \r".to_owned()), Just("é \\".to_owned()),
+        ], 0..12), end in "(\r?\n)?") {
+        assert_lossless(&format!("{}{end}", lines.join("\n")));
     }
 }

@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use kiln_dockerfile::Span;
+use kiln_dockerfile::{Pos, Span};
 
 /// A failed build.
 #[derive(Debug, Clone)]
 pub struct BuildError {
     /// What happened, without the place.
     pub message: String,
-    /// The Dockerfile's name and the span that caused it.
-    pub place: Option<(String, Span)>,
+    /// The Dockerfile's name and the place in it that caused it.
+    pub place: Option<(String, Pos)>,
     /// What to do next.
     pub hint: Option<String>,
     /// The Dockerfile's lines around the place and the step's last output, ready to print.
@@ -58,15 +58,15 @@ impl BuildError {
 
     /// Adds the place, keeping a more exact earlier one.
     pub fn at(mut self, file: &str, span: Span) -> Self {
-        self.place.get_or_insert((file.to_owned(), span));
+        self.place.get_or_insert((file.to_owned(), span.start));
         self
     }
 }
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((file, span)) = &self.place {
-            write!(f, "{file}:{}:{}: ", span.start.line, span.start.column)?;
+        if let Some((file, at)) = &self.place {
+            write!(f, "{file}:{}:{}: ", at.line, at.column)?;
         }
         f.write_str(&self.message)?;
         if let Some(hint) = &self.hint {

@@ -27,7 +27,8 @@ impl LogicalLine {
         line
     }
 
-    fn push(&mut self, text: &str, at: Pos) {
+    /// Adds text that stands at a place of the source.
+    pub fn push(&mut self, text: &str, at: Pos) {
         self.pieces.push((self.text.len(), at));
         self.text.push_str(text);
     }
@@ -61,6 +62,31 @@ impl LogicalLine {
                 self.pos(to)
             },
         }
+    }
+
+    /// Adds another line's text, which keeps its places.
+    pub fn append(&mut self, other: &LogicalLine) {
+        let base = self.text.len();
+        self.text.push_str(&other.text);
+        let moved = other.pieces.iter().map(|(at, pos)| (base + at, *pos));
+        self.pieces.extend(moved);
+        self.end = other.end;
+    }
+
+    /// What stands from an offset on, as a line of its own.
+    pub fn tail(&self, from: usize) -> LogicalLine {
+        let mut line = LogicalLine {
+            last_line: self.last_line,
+            end: self.end,
+            ..LogicalLine::default()
+        };
+        let mut at = from;
+        let ends = self.pieces.iter().skip(1).map(|(start, _)| *start);
+        for end in ends.chain([self.text.len()]).filter(|e| *e > from) {
+            line.push(self.text.get(at..end).unwrap_or_default(), self.pos(at));
+            at = end;
+        }
+        line
     }
 
     /// From the first character to the end of the last line.

@@ -1,0 +1,43 @@
+//! All rules, by subject.
+
+mod casing;
+
+use std::sync::LazyLock;
+
+use crate::rule::Rule;
+
+/// All rules, sorted by name.
+pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
+    let groups: &[&'static [Rule]] = &[
+        casing::RULES, //
+    ];
+    let mut all: Vec<&Rule> = groups.iter().copied().flatten().collect();
+    all.sort_by_key(|r| r.id);
+    all
+});
+
+/// The rule that goes by a name: its own, hadolint's or BuildKit's.
+pub fn rule(name: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|r| r.is_called(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kebab_case_and_each_means_one_rule() {
+        let mut names: Vec<String> = Vec::new();
+        for rule in RULES.iter() {
+            let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(rule.id.chars().all(kebab), "{}", rule.id);
+            assert!(!rule.summary.is_empty(), "{}", rule.id);
+            names.push(rule.id.to_owned());
+            let aliases = rule.hadolint.iter().chain(rule.buildkit);
+            names.extend(aliases.map(|a| a.to_ascii_lowercase()));
+        }
+        names.sort();
+        let twice: Vec<_> = names.windows(2).filter(|w| w[0] == w[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
+}

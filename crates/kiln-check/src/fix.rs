@@ -29,18 +29,27 @@ pub fn fix(
     wanted: impl Fn(&Rule) -> bool,
     keep: impl Fn(&str, &Finding) -> bool,
 ) -> Fixed {
+    fix_with(text, |text| {
+        let file = parse(text.as_bytes()).ok()?;
+        let mut found = check(&file, around, &wanted);
+        found.retain(|f| keep(text, f));
+        Some(found)
+    })
+}
+
+/// Applies fixes until `find` finds none that can be applied; it gives nothing for a text that is no
+/// Dockerfile.
+pub(crate) fn fix_with(text: &str, find: impl Fn(&str) -> Option<Vec<Finding>>) -> Fixed {
     let mut fixed = Fixed {
         text: text.to_owned(),
         ..Fixed::default()
     };
     for _ in 0..MAX_ROUNDS {
-        let Ok(file) = parse(fixed.text.as_bytes()) else {
+        let Some(findings) = find(&fixed.text) else {
             break;
         };
-        let findings = check(&file, around, &wanted);
         let fixes = findings
             .iter()
-            .filter(|f| keep(&fixed.text, f))
             .filter_map(|f| f.fix.as_ref().map(|x| (f.rule.id, x)));
         let fixes: Vec<_> = fixes.collect();
         for (id, fix) in &fixes {

@@ -1,6 +1,7 @@
 //! All rules, by subject.
 
 mod casing;
+mod pragmas;
 
 use std::sync::LazyLock;
 
@@ -8,9 +9,7 @@ use crate::rule::Rule;
 
 /// All rules, sorted by name.
 pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
-    let groups: &[&'static [Rule]] = &[
-        casing::RULES, //
-    ];
+    let groups: &[&'static [Rule]] = &[casing::RULES, pragmas::RULES];
     let mut all: Vec<&Rule> = groups.iter().copied().flatten().collect();
     all.sort_by_key(|r| r.id);
     all

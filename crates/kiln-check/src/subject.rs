@@ -28,8 +28,6 @@ pub struct ContextFacts {
     pub files: Vec<ContextFile>,
     /// The ignore file's name and text, where there is one.
     pub ignore: Option<(String, String)>,
-    /// The Dockerfile's path in the context, where it is in there.
-    pub dockerfile: Option<String>,
 }
 
 /// What is known of a base image.
@@ -75,6 +73,8 @@ pub type OtherBases = Vec<(String, String)>;
 pub struct Surroundings<'a> {
     /// The context, where one is known.
     pub context: Option<&'a ContextFacts>,
+    /// The Dockerfile's path in the context, where it is in there.
+    pub dockerfile: Option<&'a str>,
     /// Base images.
     pub images: &'a dyn Images,
     /// Of the project's other Dockerfiles.
@@ -93,6 +93,7 @@ impl Surroundings<'_> {
     /// Nothing is known.
     pub const NONE: Surroundings<'static> = Surroundings {
         context: None,
+        dockerfile: None,
         images: &NoImages,
         others: &[],
         trusted_registries: &[],

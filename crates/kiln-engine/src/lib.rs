@@ -3,6 +3,7 @@
 //! Nothing here prints: results are plain data, progress goes to a `kiln_build::Progress`.
 
 pub mod build;
+pub mod check;
 pub mod filters;
 pub mod images;
 pub mod import;

@@ -60,6 +60,34 @@ struct Sources {
     _unpacked: Option<Scratch>,
 }
 
+/// A request's Dockerfile, for those who only read it.
+pub struct Found {
+    /// Its text.
+    pub text: Vec<u8>,
+    /// As messages name it.
+    pub name: String,
+    /// The context, where it is a directory of the user's.
+    pub context: Option<PathBuf>,
+    /// The file, where it is one of the user's.
+    pub path: Option<PathBuf>,
+}
+
+/// Finds a request's Dockerfile.
+pub fn read(store: &Store, request: &Request, stdin: &mut dyn Read) -> Result<Found, BuildError> {
+    let sources = sources(store, request, stdin)?;
+    let dir = Path::new(&request.context);
+    let context = dir.is_dir().then(|| dir.to_owned());
+    let given = Path::new(&sources.name);
+    let beside = dir.join(given);
+    let path = [given, &beside].into_iter().find(|p| p.is_file());
+    Ok(Found {
+        text: sources.dockerfile,
+        name: sources.name.clone(),
+        path: path.filter(|_| context.is_some()).map(Path::to_owned),
+        context,
+    })
+}
+
 /// Builds, tags and makes all durable.
 pub fn build(
     store: &Store,

@@ -19,6 +19,8 @@ pub struct Cli {
 pub enum Command {
     /// Build an image from a Dockerfile
     Build(Box<BuildArgs>),
+    /// Check Dockerfiles for best practices, and mend them
+    Check(CheckArgs),
     /// List images
     Images(ImagesArgs),
     /// Show how an image came about
@@ -296,8 +298,63 @@ pub struct BuildArgs {
     /// Put no time of this build into the image: all are SOURCE_DATE_EPOCH, or 0 where that is unset
     #[arg(long)]
     pub reproducible: bool,
+    /// Check the Dockerfile instead of building it
+    #[arg(long)]
+    pub check: bool,
+    /// What to do: build, check, outline or targets; the last two also as outline,format=json
+    #[arg(long, value_name = "METHOD", default_value = "build")]
+    pub call: String,
     /// A directory, - for standard input, or the URL of a tar or git repository
     pub context: String,
+}
+
+/// How findings are shown.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    Text,
+    Json,
+    Sarif,
+    Github,
+}
+
+#[derive(Args)]
+pub struct CheckArgs {
+    /// Dockerfiles, directories that have some, or - for standard input
+    #[arg(default_value = ".")]
+    pub paths: Vec<PathBuf>,
+    /// Mend what can be mended safely
+    #[arg(long, conflicts_with = "diff")]
+    pub fix: bool,
+    /// Show what --fix would change
+    #[arg(long)]
+    pub diff: bool,
+    /// How findings are shown
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: CheckFormat,
+    /// From which severity on findings make the exit code 1: error, warning, info, style or never
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<String>,
+    /// Switch a rule on or off, or give it a severity; any of its names will do
+    #[arg(long, value_name = "RULE=on|off|SEVERITY")]
+    pub rule: Vec<String>,
+    /// Only these rules
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// The configuration (default: kiln.toml here or further up)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The build context (default: the directory a Dockerfile is in)
+    #[arg(long, value_name = "DIR")]
+    pub context: Option<PathBuf>,
+    /// Look at no build context
+    #[arg(long, conflicts_with = "context")]
+    pub no_context: bool,
+    /// List all rules
+    #[arg(long)]
+    pub rules: bool,
+    /// Show a rule's page
+    #[arg(long, value_name = "RULE")]
+    pub explain: Option<String>,
 }
 
 #[derive(Args)]

@@ -16,6 +16,7 @@ use kiln_runtime::{Cancel, Network};
 use kiln_store::Store;
 
 use crate::args::{BuildArgs, CompressionArg, ProgressMode};
+use crate::call::{self, Call};
 use crate::progress::screen;
 use crate::remote::{packing, push_one};
 use crate::transfer::{source_date_epoch, write_file};
@@ -51,6 +52,10 @@ pub fn run(store: &Store, mut a: BuildArgs) -> Result<()> {
         a.progress
     };
     let request = request(&a, &tags)?;
+    let call = Call::of(&a)?;
+    if call != Call::Build {
+        return call::run(store, call, &request);
+    }
     let screen = screen(mode);
     let cancel = Cancel::new();
     watch_signals(&cancel)?;

@@ -3,6 +3,9 @@
 mod args;
 mod bars;
 mod build;
+mod call;
+mod check;
+mod exit;
 mod format;
 mod images;
 mod progress;
@@ -18,6 +21,7 @@ use clap::Parser;
 use kiln_store::Store;
 
 use args::{BuilderCommand, Cli, Command, ImageCommand, ManifestCommand, SystemCommand};
+use exit::Exit;
 use system::Kind;
 
 fn main() -> ExitCode {
@@ -33,6 +37,9 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
+            if let Some(exit) = e.downcast_ref::<Exit>() {
+                return ExitCode::from(exit.code);
+            }
             eprintln!("ERROR: {}", format::harmless(&format!("{e:#}")));
             ExitCode::from(1)
         }
@@ -40,6 +47,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Command::Check(a) = &cli.command {
+        return check::run(cli.root.as_deref(), a);
+    }
     // Before any thread exists: it may enter a user namespace.
     kiln_runtime::enter()?;
     let root = match &cli.root {
@@ -49,6 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let store = Store::open(&root)?;
     match cli.command {
         Command::Build(a) => build::run(&store, *a),
+        Command::Check(a) => check::run(Some(&root), &a),
         Command::Images(a) => images::list(&store, &a),
         Command::History(a) => images::history(&store, &a),
         Command::Tag(a) => images::tag(&store, &a),

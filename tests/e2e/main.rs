@@ -5,6 +5,7 @@
 
 mod archives;
 mod cache;
+mod check;
 mod commands;
 mod concurrency;
 mod conformance;

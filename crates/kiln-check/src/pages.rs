@@ -179,3 +179,51 @@ fn fixes_do_what_the_page_shows() {
         }
     }
 }
+
+/// The list of all rules, as `docs/rules/README.md` has it.
+fn index() -> String {
+    let mut out = "# Rules\n\n\
+        All rules of `kiln check`, with their names in hadolint, ShellCheck and BuildKit, and the lesson's\n\
+        practice that they stand for. *off* are those that `kiln.toml` must switch on; *fix* those that\n\
+        `--fix` can mend.\n\n\
+        | rule | | fix | hadolint, ShellCheck | BuildKit | lesson |\n|---|---|---|---|---|---|\n"
+        .to_owned();
+    for r in RULES.iter() {
+        let severity = format!("{:?}", r.severity).to_lowercase();
+        out += &format!(
+            "| [{id}]({id}.md): {} | {} | {} | {} | {} | {} |\n",
+            r.summary.replace('|', "\\|"),
+            if r.on { &severity } else { "off" },
+            if r.fixes { "fix" } else { "" },
+            r.hadolint.join(", "),
+            r.buildkit.join(", "),
+            r.lesson.unwrap_or_default(),
+            id = r.id,
+        );
+    }
+    out
+}
+
+#[test]
+fn the_index_lists_all_rules() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rules/README.md");
+    if std::env::var_os("KILN_WRITE_INDEX").is_some() {
+        std::fs::write(path, index()).unwrap();
+    }
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        there,
+        index(),
+        "KILN_WRITE_INDEX=1 cargo test -p kiln-check writes it anew"
+    );
+}
+
+#[test]
+fn there_is_no_page_without_a_rule() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rules");
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let id = name.strip_suffix(".md").unwrap();
+        assert!(id == "README" || crate::rule(id).is_some(), "{name}");
+    }
+}

@@ -7,7 +7,7 @@ use kiln_check::{ContextFacts, ContextFile};
 use kiln_dockerfile::Ignore;
 
 /// A context of more files is not looked at: rules would say nothing of it.
-const MAX_FILES: usize = 500_000;
+const MAX_FILES: usize = 200_000;
 
 /// Lists a context, and tells what its ignore file keeps out; `own` is the ignore file of one
 /// Dockerfile. Links are not followed. What can't be read is left out.

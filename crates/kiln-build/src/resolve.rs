@@ -66,12 +66,6 @@ pub fn plan(
         escape: file.directives.escape,
         consumed: BTreeSet::new(),
     };
-    let mut warnings: Vec<String> = file
-        .warnings
-        .iter()
-        .map(|w| format!("{name}:{}: {}", w.span.start.line, w.message))
-        .collect();
-
     let mut rest = file.instructions.as_slice();
     while let [first, tail @ ..] = rest {
         let Kind::Arg(decls) = &first.kind else { break };
@@ -103,6 +97,7 @@ pub fn plan(
         .filter(|k| !globals.platform_args.contains_key(*k) && *k != "SOURCE_DATE_EPOCH")
         .map(String::as_str)
         .collect();
+    let mut warnings = Vec::new();
     if !unused.is_empty() {
         warnings.push(format!(
             "[Warning] One or more build-args [{}] were not consumed",

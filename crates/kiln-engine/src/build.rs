@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::full_disk_hint;
 use kiln_build::fetch::{download, git_checkout, parse_git};
 use kiln_build::options::BuildOptions;
-use kiln_build::{BuildError, Built, Context, Fetch, Progress};
-use kiln_dockerfile::ParseError;
+use kiln_build::{BuildError, Built, Context, Event, Fetch, Progress};
+use kiln_check::{Finding, Pragmas, Surroundings};
+use kiln_dockerfile::{Dockerfile, ParseError};
 use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply, decompress, looks_like_tar};
 use kiln_oci::{OciError, Platform, Reference};
 use kiln_runtime::{Cancel, Network};
@@ -111,6 +112,7 @@ fn inner(
     let sources = sources(store, request, stdin)?;
     let parsed =
         kiln_dockerfile::parse(&sources.dockerfile).map_err(|e| located(e, &sources.name))?;
+    warn(&parsed, &sources.name, progress)?;
     let mut build_args = request.build_args.clone();
     let from_arg = build_args
         .remove("SOURCE_DATE_EPOCH")
@@ -145,6 +147,35 @@ fn inner(
         store.sync()?;
     }
     Ok(built)
+}
+
+/// Says what BuildKit's checks find, as docker's builds do; `# check=error=true` makes it an error.
+fn warn(file: &Dockerfile, name: &str, progress: &dyn Progress) -> Result<(), BuildError> {
+    let pragmas = Pragmas::of(file);
+    let around = Surroundings {
+        shell: pragmas.shell,
+        ..Surroundings::NONE
+    };
+    let mut found = kiln_check::check(file, &around, |r| r.on && !r.buildkit.is_empty());
+    found.retain(|f| pragmas.keep(f));
+    let known = |f: &Finding| f.rule.buildkit.first().copied().unwrap_or(f.rule.id);
+    for f in &found {
+        let line = f.span.start.line;
+        let text = format!("{}: {} ({name}:{line})", known(f), f.message);
+        progress.event(Event::Warning(text));
+    }
+    match found.first() {
+        Some(first) if pragmas.error => {
+            let mut rules: Vec<&str> = found.iter().map(known).collect();
+            rules.sort_unstable();
+            rules.dedup();
+            let message = format!("lint violation found for rules: {}", rules.join(", "));
+            Err(BuildError::new(message)
+                .at(name, first.span)
+                .hint("the Dockerfile says # check=error=true; `kiln check` tells more"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn located(e: ParseError, name: &str) -> BuildError {

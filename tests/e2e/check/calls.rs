@@ -73,3 +73,22 @@ VERSION      1        of the tool";
         "{e}"
     );
 }
+
+#[test]
+fn a_build_says_what_buildkit_would_and_fails_where_told() {
+    let kiln = Kiln::new();
+    let project = Project::new("FROM busybox\nenv A=b\n");
+    let done = kiln.build(project.dir(), &[]);
+    let want = "WARNING: ConsistentInstructionCasing: env is written ENV";
+    assert!(done.err().contains(want), "{}", done.report());
+    project.write("Dockerfile", "# check=error=true\nFROM busybox\nenv A=b\n");
+    let done = kiln.try_build(project.dir(), &[]).code(1);
+    let want = "Dockerfile:3:1: lint violation found for rules: ConsistentInstructionCasing";
+    assert!(done.err().contains(want), "{}", done.report());
+    project.write(
+        "Dockerfile",
+        "# check=skip=all;error=true\nFROM busybox\nenv A=b\n",
+    );
+    let done = kiln.build(project.dir(), &[]);
+    assert!(!done.err().contains("WARNING"), "{}", done.report());
+}

@@ -14,6 +14,7 @@ mod expand;
 mod heredoc;
 mod ignore;
 mod lines;
+mod mount;
 mod parse;
 mod pattern;
 mod pieces;
@@ -28,6 +29,10 @@ pub use ast::*;
 pub use expand::{Env, ExpandError, expand_heredoc, expand_word, expand_words};
 pub use ignore::Ignore;
 pub use lines::LogicalLine;
+pub use mount::{
+    BindMount, CacheMount, Look, Mount, SecretMount, Sharing, SshMount, TmpfsMount, mount_from,
+    parse_mount,
+};
 pub use parse::{KEYWORDS, parse, parse_instruction};
 pub use pattern::{PatternError, glob_match};
 pub use pieces::{Piece, PieceKind};

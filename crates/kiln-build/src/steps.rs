@@ -129,6 +129,7 @@ pub fn run(
             network: op.network,
             hosts: op.hosts.clone(),
             hostname: "kiln".to_owned(),
+            mounts: Vec::new(),
             stdin: None,
         },
         output,

@@ -13,6 +13,8 @@ pub struct Pruned {
     pub removed: Vec<Removed>,
     /// Cache records that are gone.
     pub records: usize,
+    /// Directories of cache mounts that are gone.
+    pub cache_dirs: usize,
     /// Bytes of files that are gone.
     pub bytes: u64,
 }
@@ -45,6 +47,7 @@ pub fn prune(store: &Store, scope: Scope, filters: &Filters) -> Result<Pruned, B
     }
     if scope.cache {
         done.records = store.cache_clear()?;
+        done.cache_dirs = store.cache_dirs_clear()?;
     }
     store.collect()?;
     done.bytes = before.saturating_sub(total(&store.usage()?));
@@ -52,5 +55,5 @@ pub fn prune(store: &Store, scope: Scope, filters: &Filters) -> Result<Pruned, B
 }
 
 fn total(usage: &Usage) -> u64 {
-    usage.image_bytes + usage.cache_bytes + usage.unused_bytes
+    usage.image_bytes + usage.cache_bytes + usage.unused_bytes + usage.cache_dir_bytes
 }

@@ -48,7 +48,6 @@ fn start(caller: &OwnedFd) -> Result<Pid, RuntimeError> {
     let (Some(spec), Some(root)) = (fds.next(), fds.next()) else {
         return Err(RuntimeError::Setup("the caller is gone".into()));
     };
-    let stdin = fds.next();
     let mut bytes = Vec::new();
     File::from(spec)
         .read_to_end(&mut bytes)
@@ -56,6 +55,8 @@ fn start(caller: &OwnedFd) -> Result<Pid, RuntimeError> {
     let spec: Spec = serde_json::from_slice(&bytes)
         .map_err(std::io::Error::from)
         .step("read the specification")?;
+    let stdin = if spec.has_stdin { fds.next() } else { None };
+    let volumes: Vec<OwnedFd> = fds.collect();
     // Signals of the caller's terminal are the caller's business.
     let _ = setsid();
     // Kernels before 6.15 do not copy detached mounts: move it then, which
@@ -77,7 +78,7 @@ fn start(caller: &OwnedFd) -> Result<Pid, RuntimeError> {
     }
     match sys::fork().step("fork")? {
         Some(child) => Ok(child),
-        None => init::main(&spec, root, stdin, caller),
+        None => init::main(&spec, root, volumes, stdin, caller),
     }
 }
 

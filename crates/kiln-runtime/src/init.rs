@@ -14,8 +14,14 @@ use crate::wire::{Report, send_report};
 use crate::{confine, exec, mounts, rootfs, sys};
 
 /// Becomes the command, or reports why not.
-pub(crate) fn main(spec: &Spec, root: OwnedFd, stdin: Option<OwnedFd>, caller: &OwnedFd) -> ! {
-    if let Err(e) = prepare(spec, root, stdin, caller) {
+pub(crate) fn main(
+    spec: &Spec,
+    root: OwnedFd,
+    volumes: Vec<OwnedFd>,
+    stdin: Option<OwnedFd>,
+    caller: &OwnedFd,
+) -> ! {
+    if let Err(e) = prepare(spec, root, volumes, stdin, caller) {
         send_report(caller, &Report::Failed(e));
         sys::exit_now(1);
     }
@@ -31,6 +37,7 @@ pub(crate) fn main(spec: &Spec, root: OwnedFd, stdin: Option<OwnedFd>, caller: &
 fn prepare(
     spec: &Spec,
     root: OwnedFd,
+    volumes: Vec<OwnedFd>,
     stdin: Option<OwnedFd>,
     caller: &OwnedFd,
 ) -> Result<(), RuntimeError> {
@@ -38,7 +45,7 @@ fn prepare(
     setsid().step("make a session")?;
     sys::new_keyring();
     rustix::system::sethostname(p.hostname.as_bytes()).step("set the host name")?;
-    rootfs::enter(spec, root)?;
+    rootfs::enter(spec, root, volumes)?;
     set_stdin(stdin).step("set up the standard input")?;
     own_stdio(p.uid);
     umask(Mode::from_raw_mode(0o022));

@@ -24,6 +24,7 @@ mod seccomp_table;
 mod stubs;
 mod subid;
 mod sys;
+mod volumes;
 mod wire;
 
 pub use cancel::Cancel;
@@ -33,3 +34,4 @@ pub use helper::helper_main_if_asked;
 pub use overlay::{Overlay, mount_overlay};
 pub use process::{Exit, Network, Process, Stream};
 pub use run::{run, use_helper};
+pub use volumes::{Mount, Private, Source, detach};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::volumes::{Mount, Volume};
+
 /// The network a process sees.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Network {
@@ -32,6 +34,9 @@ pub struct Process {
     pub hosts: Vec<(String, String)>,
     /// The host name.
     pub hostname: String,
+    /// What it sees besides the root.
+    #[serde(skip)]
+    pub mounts: Vec<Mount>,
     /// What the process reads from its standard input; nothing when absent.
     #[serde(skip)]
     pub stdin: Option<Vec<u8>>,
@@ -62,6 +67,8 @@ pub enum Exit {
 pub(crate) struct Spec {
     pub process: Process,
     pub resolv_conf: Vec<u8>,
+    pub has_stdin: bool,
+    pub volumes: Vec<Volume>,
 }
 
 impl Process {

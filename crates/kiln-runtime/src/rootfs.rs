@@ -12,7 +12,7 @@ use crate::error::{RuntimeError, Step};
 use crate::mounts::{attach, clone_at, is_dir, new_fs, open_in, open_plain};
 use crate::process::Spec;
 use crate::sys;
-use crate::{dev, procfs};
+use crate::{dev, procfs, volumes};
 
 /// Makes `root` the root file system of this process, complete with
 /// `/proc`, `/sys`, `/dev` and the files of `/etc` that describe the host.
@@ -20,7 +20,7 @@ use crate::{dev, procfs};
 /// Every target is found below `root` by descriptor, and everything is
 /// attached by descriptor: no path of the root is ever looked up as one of
 /// the host.
-pub(crate) fn enter(spec: &Spec, root: OwnedFd) -> Result<(), RuntimeError> {
+pub(crate) fn enter(spec: &Spec, root: OwnedFd, volumes: Vec<OwnedFd>) -> Result<(), RuntimeError> {
     umask(Mode::empty());
     mount_change(
         "/",
@@ -44,6 +44,7 @@ pub(crate) fn enter(spec: &Spec, root: OwnedFd) -> Result<(), RuntimeError> {
         let file = scratch.file(name).step(format!("make {path}"))?;
         attach(file, target(&root, &path, false)?).step(format!("mount {path}"))?;
     }
+    volumes::mount_all(&spec.volumes, volumes, &root, &scratch.0)?;
     pivot(&root).step("change the root")
 }
 

@@ -17,6 +17,7 @@ use crate::error::{RuntimeError, Step};
 use crate::helper::WORD;
 use crate::process::{Exit, Process, Spec, Stream};
 use crate::stubs::Stubs;
+use crate::volumes;
 use crate::wire::{Report, receive_report, send_fds};
 
 static HELPER: OnceLock<PathBuf> = OnceLock::new();
@@ -49,8 +50,8 @@ pub fn run(
     if cancel.is_cancelled() {
         return Ok(Exit::Cancelled);
     }
-    let _stubs = Stubs::make(root)?;
-    let (socket, mut child, stdout, stderr) = start(root, p)?;
+    let mut stubs = Stubs::make(root)?;
+    let (socket, mut child, stdout, stderr) = start(root, p, &mut stubs)?;
     let watched = watch(&socket, stdout, stderr, output, cancel);
     // The helper ends when the socket does, whatever happened here.
     drop(socket);
@@ -66,10 +67,15 @@ pub fn run(
 fn start(
     root: BorrowedFd,
     p: &Process,
+    stubs: &mut Stubs,
 ) -> Result<(OwnedFd, Child, OwnedFd, OwnedFd), RuntimeError> {
+    let file = |content: &[u8]| memory_file("kiln-volume", content);
+    let (volumes, volume_fds) = volumes::prepare(&p.mounts, root, stubs, file)?;
     let spec = Spec {
         process: p.clone(),
         resolv_conf: std::fs::read("/etc/resolv.conf").unwrap_or_default(),
+        has_stdin: p.stdin.is_some(),
+        volumes,
     };
     let spec = serde_json::to_vec(&spec).map_err(io::Error::from);
     let spec = spec.and_then(|spec| memory_file("kiln-spec", &spec));
@@ -92,6 +98,7 @@ fn start(
     }
     let mut fds = vec![spec.as_fd(), root];
     fds.extend(stdin.as_ref().map(|fd| fd.as_fd()));
+    fds.extend(volume_fds.iter().map(|fd| fd.as_fd()));
     send_fds(&socket, &fds).step("send to the helper")?;
     let child = Command::new(helper())
         .arg(WORD)

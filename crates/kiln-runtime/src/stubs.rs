@@ -28,6 +28,7 @@ const PLACES: [(&str, bool); 6] = [
 ];
 
 /// What was made; it is removed when this is dropped.
+#[derive(Default)]
 pub(crate) struct Stubs(Vec<Made>);
 
 struct Made {
@@ -43,7 +44,7 @@ struct Made {
 impl Stubs {
     /// Makes what is missing for the mounts.
     pub fn make(root: BorrowedFd) -> Result<Stubs, RuntimeError> {
-        let mut stubs = Stubs(Vec::new());
+        let mut stubs = Stubs::default();
         for (path, is_dir) in PLACES {
             stubs
                 .ensure(root, path, is_dir)
@@ -52,9 +53,15 @@ impl Stubs {
         Ok(stubs)
     }
 
-    fn ensure(&mut self, root: BorrowedFd, path: &str, want_dir: bool) -> io::Result<()> {
+    /// Leaves what was made where it is.
+    pub fn keep(mut self) {
+        self.0.clear();
+    }
+
+    /// Makes one place; tells whether it was not there.
+    pub fn ensure(&mut self, root: BorrowedFd, path: &str, want_dir: bool) -> io::Result<bool> {
         match open_in(root, path, OFlags::PATH) {
-            Ok(fd) if is_dir(&fd)? == want_dir => return Ok(()),
+            Ok(fd) if is_dir(&fd)? == want_dir => return Ok(false),
             Ok(_) if want_dir => return Err(Errno::NOTDIR.into()),
             Ok(_) => return Err(Errno::ISDIR.into()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
@@ -92,11 +99,11 @@ impl Stubs {
                     }
                 }
                 FileType::Directory => trail.push(next),
-                _ if last => return Ok(()),
+                _ if last => return Ok(true),
                 _ => return Err(Errno::NOTDIR.into()),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn create(&mut self, dir: BorrowedFd, name: &[u8], is_dir: bool) -> io::Result<OwnedFd> {

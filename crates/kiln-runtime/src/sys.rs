@@ -65,10 +65,14 @@ pub(crate) fn unshare(flags: UnshareFlags) -> io::Result<()> {
 
 /// Adds attributes to a mount, and to those below it when `recursive`.
 pub(crate) fn mount_setattr(fd: impl AsFd, set: u64, recursive: bool) -> io::Result<()> {
+    set_attributes(fd, set, 0, recursive)
+}
+
+fn set_attributes(fd: impl AsFd, set: u64, propagation: u64, recursive: bool) -> io::Result<()> {
     let attr = MountAttr {
         set,
         clear: 0,
-        propagation: 0,
+        propagation,
         userns: 0,
     };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
@@ -85,6 +89,12 @@ pub(crate) fn mount_setattr(fd: impl AsFd, set: u64, recursive: bool) -> io::Res
         )
     })
     .map(drop)
+}
+
+/// Takes a mount, and those below it, out of its peer group: what is mounted on it later is seen
+/// nowhere else.
+pub(crate) fn make_private(fd: impl AsFd) -> io::Result<()> {
+    set_attributes(fd, 0, libc::MS_PRIVATE, true)
 }
 
 /// Replaces the program; returns only when that failed.

@@ -11,6 +11,7 @@ use rustix::net::{
 };
 
 use crate::error::RuntimeError;
+use crate::volumes;
 
 /// The longest message.
 const LIMIT: usize = 16 * 1024;
@@ -25,9 +26,12 @@ pub(crate) enum Report {
     Killed(i32),
 }
 
-/// Sends up to three descriptors.
+/// How many descriptors one message may have.
+const DESCRIPTORS: usize = volumes::MOST + 3;
+
+/// Sends descriptors.
 pub(crate) fn send_fds(socket: impl AsFd, fds: &[BorrowedFd]) -> rustix::io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     control.push(SendAncillaryMessage::ScmRights(fds));
     sendmsg(
@@ -41,7 +45,7 @@ pub(crate) fn send_fds(socket: impl AsFd, fds: &[BorrowedFd]) -> rustix::io::Res
 
 /// Receives the descriptors; none when the caller is gone.
 pub(crate) fn receive_fds(socket: impl AsFd) -> rustix::io::Result<Vec<OwnedFd>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     recvmsg(

@@ -10,6 +10,7 @@
 //! recipes/<hex>  how to get the tar of a layer from elsewhere back
 //! tmp/<name>/    scratch directories, each guarded by a locked <name>.lock
 //! locks/         lock files: `use`, `open`, and one per step being built
+//! caches/<k>.<n> directories that steps keep between builds, see `caches.rs`
 //! contexts/      per-context file-stat caches, managed by the builder
 //! ```
 //!
@@ -27,6 +28,7 @@
 
 mod blobs;
 mod cache;
+mod caches;
 mod collect;
 mod db;
 mod digests;
@@ -45,6 +47,7 @@ mod usage;
 
 pub use blobs::Blob;
 pub use cache::{CacheRecord, Input};
+pub use caches::{CacheDir, Claim};
 pub use collect::Freed;
 pub use error::{Result, StoreError};
 pub use images::ImageRecord;

@@ -122,7 +122,15 @@ pub(crate) fn open_and_lock(path: &Path, operation: FlockOperation) -> Result<Fi
 
 /// Takes the exclusive lock on an open file if it is free.
 pub(crate) fn try_lock(file: File, path: &Path) -> Result<Option<File>> {
-    let operation = FlockOperation::NonBlockingLockExclusive;
+    try_lock_as(file, path, FlockOperation::NonBlockingLockExclusive)
+}
+
+/// Takes a lock on an open file if that is possible without waiting.
+pub(crate) fn try_lock_as(
+    file: File,
+    path: &Path,
+    operation: FlockOperation,
+) -> Result<Option<File>> {
     match rustix::io::retry_on_intr(|| rustix::fs::flock(&file, operation)) {
         Ok(()) => Ok(Some(file)),
         Err(Errno::WOULDBLOCK) => Ok(None),

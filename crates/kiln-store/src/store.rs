@@ -33,7 +33,7 @@ impl Store {
     pub(crate) fn open_in_boot(root: &Path, boot: String) -> Result<Store> {
         let root =
             std::path::absolute(root).map_err(|e| StoreError::io("cannot resolve", root, e))?;
-        for name in ["layers", "recipes", "tmp", "locks", "contexts"] {
+        for name in ["layers", "recipes", "tmp", "locks", "contexts", "caches"] {
             make_dir(&root.join(name))?;
         }
         let guard = lock::open_and_lock(&root.join("locks/open"), FlockOperation::LockExclusive)?;

@@ -1,5 +1,6 @@
 //! Tests of the store as a whole.
 
+mod caches;
 mod concurrency;
 mod durability;
 mod names;

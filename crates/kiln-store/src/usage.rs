@@ -19,11 +19,16 @@ pub struct Usage {
     pub cache_bytes: u64,
     /// The layers that nothing has.
     pub unused_bytes: u64,
+    /// How many directories steps keep between builds.
+    pub cache_dirs: u64,
+    /// What is in them.
+    pub cache_dir_bytes: u64,
 }
 
 impl Store {
     /// Adds up what is stored.
     pub fn usage(&self) -> Result<Usage> {
+        let (cache_dirs, cache_dir_bytes) = self.cache_dirs_usage()?;
         self.read(|conn| {
             let mut statement = conn.prepare(
                 "WITH l AS (
@@ -48,6 +53,8 @@ impl Store {
                     dangling_bytes: row.get(3)?,
                     cache_bytes: row.get(4)?,
                     unused_bytes: row.get(5)?,
+                    cache_dirs,
+                    cache_dir_bytes,
                 })
             };
             Ok(statement.query_row([], read)?)

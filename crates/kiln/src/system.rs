@@ -47,7 +47,8 @@ pub fn usage(store: &Store, a: &DfArgs) -> Result<()> {
             ("Reclaimable", reclaimable),
         ])
     };
-    let cache = usage.cache_bytes + usage.unused_bytes;
+    let cache = usage.cache_bytes + usage.unused_bytes + usage.cache_dir_bytes;
+    let records = usage.cache_records + usage.cache_dirs;
     let rows = [
         row(
             "Images",
@@ -57,7 +58,7 @@ pub fn usage(store: &Store, a: &DfArgs) -> Result<()> {
         ),
         row("Containers", 0, 0, share(0, 0)),
         row("Local Volumes", 0, 0, share(0, 0)),
-        row("Build Cache", usage.cache_records, cache, exact_size(cache)),
+        row("Build Cache", records, cache, exact_size(cache)),
     ];
     print_rows(&rows, &COLUMNS, &COLUMNS, a.format.as_deref())
 }
@@ -88,6 +89,9 @@ pub fn prune(store: &Store, a: &PruneArgs, kind: Kind) -> Result<()> {
     }
     if done.records > 0 {
         println!("Deleted build cache records: {}", done.records);
+    }
+    if done.cache_dirs > 0 {
+        println!("Deleted cache mounts: {}", done.cache_dirs);
     }
     println!("\nTotal reclaimed space: {}", exact_size(done.bytes));
     Ok(())

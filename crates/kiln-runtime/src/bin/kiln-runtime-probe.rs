@@ -44,6 +44,7 @@ fn probe(args: &[String]) -> Result<i32, RuntimeError> {
         },
         hosts: Vec::new(),
         hostname: "probe".into(),
+        mounts: Vec::new(),
         stdin: None,
     };
     let lowers = [PathBuf::from(lower)];

@@ -136,6 +136,7 @@ pub fn process(argv: &[&str]) -> Process {
         network: Network::Host,
         hosts: vec![("registry".into(), "10.1.2.3".into())],
         hostname: "probe".into(),
+        mounts: Vec::new(),
         stdin: None,
     }
 }

@@ -45,6 +45,8 @@ pub fn apply_changes(
         platform: Platform::host(),
         network: Network::Host,
         add_hosts: Vec::new(),
+        secrets: BTreeMap::new(),
+        agents: BTreeMap::new(),
         source_date_epoch: None,
     };
     let mut globals = Globals {

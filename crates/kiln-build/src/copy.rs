@@ -303,7 +303,8 @@ fn create(dir: BorrowedFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))
 }
 
-fn times(mtime: (i64, u32)) -> Timestamps {
+/// Both times of a file.
+pub fn times(mtime: (i64, u32)) -> Timestamps {
     let t = Timespec {
         tv_sec: mtime.0,
         tv_nsec: mtime.1.into(),

@@ -95,6 +95,15 @@ fn no_space(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
+impl From<kiln_dockerfile::ParseError> for BuildError {
+    fn from(e: kiln_dockerfile::ParseError) -> Self {
+        BuildError {
+            hint: e.hint,
+            ..BuildError::new(e.message)
+        }
+    }
+}
+
 macro_rules! from_error {
     ($($t:ty),*) => {$(
         impl From<$t> for BuildError {

@@ -1,7 +1,7 @@
 //! One instruction at a time: what it does to the config, and the step it makes.
 
 use kiln_dockerfile::{
-    Command, CopyArgs, CopySource, Env, Flag, Healthcheck, Heredoc, Instruction, Kind, Span,
+    Command, CopyArgs, CopySource, Env, Flag, Healthcheck, Heredoc, Instruction, Kind, Mount, Span,
     expand_heredoc, expand_word, expand_words,
 };
 use kiln_oci::ImageConfig;
@@ -9,6 +9,7 @@ use kiln_runtime::Network;
 
 use crate::duration::parse_go_duration;
 use crate::error::BuildError;
+use crate::mounts::{MountOp, plan_mount};
 use crate::plan::{CopyFrom, CopyOp, Op, RunOp, Scope, Source, Step, WorkdirOp};
 use crate::ports::exposed_ports;
 use crate::resolve::{Globals, PROXY_ARGS, copy_from};
@@ -266,8 +267,13 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
     ) -> Result<(), BuildError> {
         let options = self.globals.options;
         let mut network = options.network;
+        let mut mounts = Vec::new();
         for flag in flags {
             let value = flag.value.clone().unwrap_or_default();
+            if flag.name == "mount" {
+                mounts.push(self.mount(flag, &mounts)?);
+                continue;
+            }
             match (flag.name.as_str(), value.as_str()) {
                 ("network", "default") => {}
                 ("network", "none") => network = Network::None,
@@ -313,18 +319,35 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
             .iter()
             .filter_map(|k| options.build_args.get(*k).map(|v| format!("{k}={v}")))
             .collect();
+        let mut env = self.scope.env();
+        let socket = mounts.iter().find(|m| matches!(m.mount, Mount::Ssh(_)));
+        if let Some(path) = socket.and_then(MountOp::target)
+            && self.scope.get("SSH_AUTH_SOCK").is_none()
+        {
+            env.push(format!("SSH_AUTH_SOCK={path}"));
+        }
         let op = Op::Run(RunOp {
             argv,
             script,
-            env: self.scope.env(),
+            env,
             proxy_env,
             user: self.image.config.user.clone(),
             cwd: self.cwd(),
             network,
             hosts: options.add_hosts.clone(),
+            mounts,
         });
         self.step(text, created_by, span, op);
         Ok(())
+    }
+
+    fn mount(&mut self, flag: &Flag, before: &[MountOp]) -> Result<MountOp, BuildError> {
+        let cwd = self.cwd();
+        let (globals, names, index) = (&mut *self.globals, self.names, self.index);
+        let file = &globals.options.dockerfile_name;
+        let shown = (globals.escape, &self.scope, cwd.as_str());
+        let find = |word: &str| copy_from(globals, names, index, word);
+        plan_mount(flag, before, shown, find).map_err(|e| e.at(file, flag.span))
     }
 
     fn copy(

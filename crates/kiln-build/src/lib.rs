@@ -20,6 +20,7 @@ pub mod image;
 mod instruction;
 pub mod key;
 mod listing;
+pub mod mounts;
 pub mod options;
 pub mod plan;
 mod ports;

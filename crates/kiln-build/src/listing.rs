@@ -102,6 +102,13 @@ pub fn list(tree: &Tree, source: &str, exclude: &Ignore) -> Result<Vec<Match>, B
     Ok(out)
 }
 
+/// What lies at exactly this path.
+pub fn exact(tree: &Tree, source: &str) -> Result<Match, BuildError> {
+    let path = clean(source, tree)?;
+    let none = Ignore::parse("").map_err(|e| BuildError::new(e.to_string()))?;
+    one(tree, Path::new(&path), &none)?.ok_or_else(|| not_found(tree, source, &path))
+}
+
 fn expand_pattern(tree: &Tree, pattern: &str) -> Result<Vec<PathBuf>, BuildError> {
     let mut found = vec![PathBuf::new()];
     for part in pattern.split('/') {

@@ -1,9 +1,19 @@
 //! What the caller asks of a build, already validated; no strings of flags below this point.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use kiln_oci::{Platform, Reference};
 use kiln_runtime::Network;
+
+/// Where the content of a secret is; it is read when a step needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In a file.
+    File(PathBuf),
+    /// In a variable of the environment.
+    Env(String),
+}
 
 /// Everything a build needs to know besides the context.
 #[derive(Debug, Clone)]
@@ -32,6 +42,10 @@ pub struct BuildOptions {
     pub network: Network,
     /// `--add-host`: name and address.
     pub add_hosts: Vec<(String, String)>,
+    /// `--secret`: where each id's content is.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// `--ssh`: each id's socket.
+    pub agents: BTreeMap<String, PathBuf>,
     /// No time stamp in the image is later than this, and its own is this (seconds since 1970).
     pub source_date_epoch: Option<i64>,
 }

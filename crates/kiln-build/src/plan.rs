@@ -6,6 +6,8 @@ use kiln_oci::{Digest, ImageConfig};
 use kiln_runtime::Network;
 use serde::Serialize;
 
+use crate::mounts::MountOp;
+
 /// All stages and which of them the target needs.
 #[derive(Debug)]
 pub struct Plan {
@@ -127,6 +129,9 @@ pub struct RunOp {
     pub network: Network,
     /// Lines added to `/etc/hosts`.
     pub hosts: Vec<(String, String)>,
+    /// What it sees besides the root.
+    #[serde(skip)]
+    pub mounts: Vec<MountOp>,
 }
 
 /// A WORKDIR.

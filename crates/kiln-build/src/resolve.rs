@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kiln_dockerfile::{Dockerfile, Env, Instruction, Kind, Span, expand_word, parse_instruction};
+use kiln_dockerfile::{
+    Dockerfile, Env, Instruction, Kind, Span, expand_word, mount_from, parse_instruction,
+};
 use kiln_oci::{ImageConfig, Platform};
 
 use crate::base::Bases;
 use crate::error::BuildError;
 use crate::instruction::StageBuilder;
+use crate::mounts::NAMESPACE_ARG;
 use crate::options::BuildOptions;
 use crate::plan::{Base, CopyFrom, Plan, Scope, StagePlan};
 
@@ -27,6 +30,9 @@ pub const PROXY_ARGS: [&str; 10] = [
     "ALL_PROXY",
     "all_proxy",
 ];
+
+/// Arguments that are meant for the builder, not for the Dockerfile.
+const UNDECLARED: [&str; 2] = ["SOURCE_DATE_EPOCH", NAMESPACE_ARG];
 
 /// What the stages share while they are planned.
 pub struct Globals<'a> {
@@ -94,7 +100,7 @@ pub fn plan(
         .build_args
         .keys()
         .filter(|k| !globals.consumed.contains(*k) && !PROXY_ARGS.contains(&k.as_str()))
-        .filter(|k| !globals.platform_args.contains_key(*k) && *k != "SOURCE_DATE_EPOCH")
+        .filter(|k| !globals.platform_args.contains_key(*k) && !UNDECLARED.contains(&k.as_str()))
         .map(String::as_str)
         .collect();
     let mut warnings = Vec::new();
@@ -215,7 +221,7 @@ fn reachable(
             continue;
         }
         for instruction in groups[i] {
-            for word in stage_words(instruction) {
+            for word in &stage_words(instruction, globals.escape) {
                 // A word with a stage's own variables can't be known yet: then it may be any stage.
                 match expand_word(word, globals.escape, globals) {
                     Ok(w) if !w.is_empty() && !word.contains('$') => {
@@ -232,16 +238,21 @@ fn reachable(
     needed
 }
 
-fn stage_words(instruction: &Instruction) -> Vec<&str> {
+fn stage_words(instruction: &Instruction, escape: char) -> Vec<String> {
     match &instruction.kind {
-        Kind::From { image, .. } => vec![image],
+        Kind::From { image, .. } => vec![image.clone()],
+        Kind::Run { flags, .. } => flags
+            .iter()
+            .filter(|f| f.name == "mount")
+            .filter_map(|f| mount_from(f, escape))
+            .collect(),
         Kind::Copy(c) | Kind::Add(c) => c
             .flags
             .iter()
             .filter(|f| f.name == "from")
-            .filter_map(|f| f.value.as_deref())
+            .filter_map(|f| f.value.clone())
             .collect(),
-        Kind::OnBuild(inner) => stage_words(inner),
+        Kind::OnBuild(inner) => stage_words(inner, escape),
         _ => Vec::new(),
     }
 }

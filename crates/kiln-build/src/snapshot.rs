@@ -101,6 +101,11 @@ impl Writable {
         Ok(Root::from_fd(fd))
     }
 
+    /// The mount alone: what is changed in it is lost with its directory.
+    pub fn into_mount(self) -> OwnedFd {
+        self.mount
+    }
+
     /// Unmounts, hashes what changed and stores it; nothing where nothing changed.
     pub fn commit(
         self,

@@ -20,6 +20,7 @@ use crate::error::{BuildError, IoContext};
 use crate::event::{Event, Progress};
 use crate::image::{Trace, assemble, rfc3339};
 use crate::key::KeyBuilder;
+use crate::mounts::{MountOp, Mounting};
 use crate::options::BuildOptions;
 use crate::plan::{Base, CopyFrom, CopyOp, Op, Plan, Source, StagePlan, Step};
 use crate::resolve::plan;
@@ -259,8 +260,9 @@ impl Build<'_> {
         }
         // Files of another stage have to be there first; the wait is none of this step's time.
         let from = match &step.op {
-            Op::Copy(op) => self.copy_layers(op)?,
-            _ => None,
+            Op::Copy(op) => vec![self.layers_of(&op.from)?],
+            Op::Run(op) => self.mounted(&op.mounts)?,
+            _ => Vec::new(),
         };
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let began = Instant::now();
@@ -298,8 +300,14 @@ impl Build<'_> {
         }
     }
 
-    fn copy_layers(&self, op: &CopyOp) -> Result<Option<Vec<Digest>>, BuildError> {
-        Ok(match &op.from {
+    fn mounted(&self, mounts: &[MountOp]) -> Result<Vec<Option<Vec<Digest>>>, BuildError> {
+        let from = mounts.iter().map(|m| m.from.as_ref());
+        from.map(|f| f.map_or(Ok(None), |f| self.layers_of(f)))
+            .collect()
+    }
+
+    fn layers_of(&self, from: &CopyFrom) -> Result<Option<Vec<Digest>>, BuildError> {
+        Ok(match from {
             CopyFrom::Context => None,
             CopyFrom::Stage(i) => Some(self.wait_for(*i)?.snapshot.layers),
             CopyFrom::Image { layers, .. } => Some(layers.clone()),
@@ -363,8 +371,8 @@ struct Work<'b, 'a> {
     id: usize,
     dir: PathBuf,
     shape: String,
-    /// Layers that a `--from` reads.
-    from: Option<Vec<Digest>>,
+    /// Layers that each `--from` or `from` of a mount reads.
+    from: Vec<Option<Vec<Digest>>>,
 }
 
 impl Work<'_, '_> {
@@ -383,7 +391,17 @@ impl Work<'_, '_> {
                 self.through_cache(snapshot, key, |target| workdir(op, target))
             }
             Op::Run(op) => {
-                let key = run_key(op, snapshot, &self.platform());
+                let mounting = Mounting {
+                    store: build.store,
+                    context: build.context,
+                    options: build.options,
+                    cancel: build.cancel,
+                    dir: &self.dir,
+                    ops: &op.mounts,
+                    layers: &self.from,
+                };
+                let inputs = mounting.inputs()?;
+                let key = run_key(op, &inputs, snapshot, &self.platform());
                 self.through_cache(snapshot, key, |target| {
                     let mut tail: Vec<u8> = Vec::new();
                     let mut sink = |stream: Stream, data: &[u8]| {
@@ -398,7 +416,8 @@ impl Work<'_, '_> {
                         });
                     };
                     let epoch = build.options.source_date_epoch;
-                    let result = run(op, target, epoch, &mut sink, build.cancel);
+                    let attached = mounting.attach(&inputs)?;
+                    let result = run(op, target, attached, epoch, &mut sink, build.cancel);
                     result.map_err(|mut e| {
                         if !e.cancelled {
                             e.detail = Some(output_tail(&self.step.text, &tail));
@@ -419,10 +438,8 @@ impl Work<'_, '_> {
         let platform = self.platform();
         let exclude = op.exclude.join("\n");
         // Layers never change: what a --from names in them is digested once and remembered.
-        let memo = self
-            .from
-            .as_ref()
-            .map(|layers| memo_key(op, layers, &exclude));
+        let from = self.from.first().and_then(Option::as_ref);
+        let memo = from.map(|layers| memo_key(op, layers, &exclude));
         if let Some(memo) = &memo
             && let Some(record) = self.build.store.cache_get(memo)?
         {
@@ -432,7 +449,7 @@ impl Work<'_, '_> {
             }
         }
         std::fs::create_dir_all(&self.dir).context("creating", &self.dir)?;
-        let mounted: Option<Root> = match &self.from {
+        let mounted: Option<Root> = match from {
             Some(layers) => Some(view(self.build.store, layers, &self.dir)?),
             None => None,
         };

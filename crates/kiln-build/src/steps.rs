@@ -17,6 +17,8 @@ use crate::error::{BuildError, IoContext};
 use crate::fetch::{Download, download, git_checkout, parse_git};
 use crate::key::KeyBuilder;
 use crate::listing::{Match, Tree, list};
+use crate::mounts::attach::Attached;
+use crate::mounts::inputs::Input as MountInput;
 use crate::plan::{CopyFrom, CopyOp, RunOp, Source, WorkdirOp};
 use crate::snapshot::{Snapshot, Writable};
 use crate::users::{owner, process_user};
@@ -43,7 +45,7 @@ fn finish(k: KeyBuilder) -> Key {
 }
 
 /// The key of a RUN.
-pub fn run_key(op: &RunOp, parent: &Snapshot, platform: &str) -> Key {
+pub fn run_key(op: &RunOp, mounts: &[MountInput], parent: &Snapshot, platform: &str) -> Key {
     let mut k = begin("run/1", parent, platform);
     for arg in &op.argv {
         k.add("argv", "", arg.clone());
@@ -60,6 +62,9 @@ pub fn run_key(op: &RunOp, parent: &Snapshot, platform: &str) -> Key {
     k.add("network", "", format!("{:?}", op.network));
     for (host, ip) in &op.hosts {
         k.add("host", host, ip.clone());
+    }
+    for m in mounts {
+        k.add("mount", &m.name, m.value.clone());
     }
     finish(k)
 }
@@ -90,10 +95,11 @@ pub fn workdir(op: &WorkdirOp, target: &Writable) -> Result<(), BuildError> {
 /// The script of a `#!` heredoc inside the container; it is taken away afterwards.
 const SCRIPT: &str = "/.kiln-heredoc";
 
-/// Runs a command in a writable view.
+/// Runs a command in a writable view, with what is attached until it ends.
 pub fn run(
     op: &RunOp,
     target: &Writable,
+    attached: Attached,
     epoch: Option<i64>,
     output: &mut dyn FnMut(Stream, &[u8]),
     cancel: &Cancel,
@@ -109,6 +115,10 @@ pub fn run(
         && !env.iter().any(|e| e.starts_with("SOURCE_DATE_EPOCH="))
     {
         env.push(format!("SOURCE_DATE_EPOCH={epoch}"));
+    }
+    for (name, value) in &attached.env {
+        env.retain(|e| e.split_once('=').is_none_or(|(k, _)| k != name));
+        env.push(format!("{name}={value}"));
     }
     let mut argv = op.argv.clone();
     if let Some(script) = &op.script {
@@ -129,7 +139,7 @@ pub fn run(
             network: op.network,
             hosts: op.hosts.clone(),
             hostname: "kiln".to_owned(),
-            mounts: Vec::new(),
+            mounts: attached.mounts.clone(),
             stdin: None,
         },
         output,

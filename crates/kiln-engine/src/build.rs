@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::full_disk_hint;
 use kiln_build::fetch::{download, git_checkout, parse_git};
-use kiln_build::options::BuildOptions;
+use kiln_build::options::{BuildOptions, SecretSource};
 use kiln_build::{BuildError, Built, Context, Event, Fetch, Progress};
 use kiln_check::{Finding, Pragmas, Surroundings};
 use kiln_dockerfile::{Dockerfile, ParseError};
@@ -48,6 +48,10 @@ pub struct Request {
     pub network: Network,
     /// `--add-host`.
     pub add_hosts: Vec<(String, String)>,
+    /// `--secret`.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// `--ssh`.
+    pub agents: BTreeMap<String, PathBuf>,
     /// `SOURCE_DATE_EPOCH` or `--reproducible`.
     pub source_date_epoch: Option<i64>,
 }
@@ -139,6 +143,8 @@ fn inner(
         platform: request.platform.clone(),
         network: request.network,
         add_hosts: request.add_hosts.clone(),
+        secrets: request.secrets.clone(),
+        agents: request.agents.clone(),
         source_date_epoch: from_arg.or(request.source_date_epoch),
     };
     let context = sources.context.as_ref();

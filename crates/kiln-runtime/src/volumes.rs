@@ -114,11 +114,13 @@ pub(crate) fn prepare(
         let target = mount.target.as_str();
         let (kind, is_dir) = match &mount.source {
             Source::Tree { mount, path } => {
-                let fd =
-                    open_in(mount, nonempty(path), OFlags::PATH).step(format!("open {path}"))?;
+                let is_dir = match path.as_str() {
+                    "" => is_dir(mount),
+                    path => open_in(mount, path, OFlags::PATH).and_then(is_dir),
+                };
                 fds.push(mount.clone());
                 let kind = Kind::Tree { path: path.clone() };
-                (kind, is_dir(&fd).step(format!("look at {path}"))?)
+                (kind, is_dir.step(format!("look at {path}"))?)
             }
             Source::Tmpfs { size } => (Kind::Tmpfs { size: *size }, true),
             Source::File {
@@ -149,10 +151,6 @@ pub(crate) fn prepare(
         });
     }
     Ok((volumes, fds))
-}
-
-fn nonempty(path: &str) -> &str {
-    if path.is_empty() { "." } else { path }
 }
 
 fn is_below(path: &str, dir: &str) -> bool {

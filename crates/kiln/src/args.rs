@@ -277,6 +277,12 @@ pub struct BuildArgs {
     /// A line for /etc/hosts of RUN steps (HOST:IP or HOST=IP)
     #[arg(long, value_name = "HOST:IP")]
     pub add_host: Vec<String>,
+    /// A secret for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]
+    #[arg(long, value_name = "SPEC")]
+    pub secret: Vec<String>,
+    /// An SSH agent for RUN --mount=type=ssh: default, or ID[=SOCKET]
+    #[arg(long, value_name = "ID[=SOCKET]")]
+    pub ssh: Vec<String>,
     /// Write the image's id to a file
     #[arg(long, value_name = "FILE")]
     pub iidfile: Option<PathBuf>,

@@ -19,6 +19,7 @@ use crate::args::{BuildArgs, CompressionArg, ProgressMode};
 use crate::call::{self, Call};
 use crate::progress::screen;
 use crate::remote::{packing, push_one};
+use crate::secrets::{agents, secrets};
 use crate::transfer::{source_date_epoch, write_file};
 
 /// One `--output`.
@@ -189,6 +190,8 @@ fn request(a: &BuildArgs, tags: &[String]) -> Result<Request> {
             .iter()
             .map(|h| parse_host(h))
             .collect::<Result<_>>()?,
+        secrets: secrets(&a.secret)?,
+        agents: agents(&a.ssh)?,
         source_date_epoch: epoch,
     })
 }

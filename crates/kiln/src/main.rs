@@ -10,6 +10,7 @@ mod format;
 mod images;
 mod progress;
 mod remote;
+mod secrets;
 mod system;
 mod template;
 mod transfer;

@@ -15,6 +15,7 @@ mod disk_full;
 mod errors;
 mod harness;
 mod interrupt;
+mod mounts;
 mod registries;
 mod reproducible;
 mod rootless;

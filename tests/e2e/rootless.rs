@@ -247,6 +247,42 @@ fn a_run_is_not_root_on_the_host() {
 }
 
 #[test]
+fn a_users_mounts() {
+    let user = User::with_sub_ids();
+    user.import_base().ok();
+    let project = Project::new(
+        "FROM busybox AS s\nRUN mkdir /s && touch /s/f && chown 7:8 /s/f\n\
+         FROM busybox\n\
+         RUN --mount=target=/ctx --mount=target=/rw,rw --mount=from=s,source=/s,target=/s \
+         --mount=type=cache,target=/c,uid=1000,gid=50,mode=0750 --mount=type=tmpfs,target=/t,size=1m \
+         --mount=type=secret,id=s,uid=1000 ls /ctx > /out && touch /rw/new /c/x /t/x && chown 5 /c/x && \
+         stat -c '%u:%g %a' /ctx/f /s/f /c /run/secrets/s >> /out && cat /run/secrets/s >> /out\n\
+         RUN --mount=type=cache,target=/c,uid=1000,gid=50,mode=0750 stat -c %u /c/x >> /out\n",
+    )
+    .with("f", "f\n")
+    .with("hidden", "")
+    .with(".dockerignore", "hidden\nDockerfile\n.dockerignore\n");
+    project.chmod("f", 0o644);
+    let mine = run(Command::new("chown")
+        .args(["-R", "kilntest:"])
+        .arg(project.dir()));
+    mine.ok();
+    let args = ["-t", "x", "--secret", "id=s,env=HOME"];
+    user.build(project.dir(), &args).ok();
+    let home = user.dir.path().display();
+    assert_eq!(
+        user.image("x").tree.text("/out"),
+        format!("f\n0:0 644\n7:8 644\n1000:50 750\n1000:0 400\n{home}5\n"),
+        "the user's files are root's in the container"
+    );
+    user.assert_nothing_left();
+    let pruned = run(&mut user.command(&["system", "prune", "-af"]))
+        .ok()
+        .out();
+    assert!(pruned.contains("Deleted cache mounts: 1"), "{pruned}");
+}
+
+#[test]
 fn without_sub_ids_all_files_are_roots() {
     let (user, root) = (User::without_sub_ids(), Kiln::new());
     // A base whose files belong to root alone.

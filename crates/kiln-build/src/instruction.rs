@@ -347,7 +347,7 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
         let file = &globals.options.dockerfile_name;
         let shown = (globals.escape, &self.scope, cwd.as_str());
         let find = |word: &str| copy_from(globals, names, index, word);
-        plan_mount(flag, before, shown, find).map_err(|e| e.at(file, flag.span))
+        plan_mount(flag, before, shown, file, find).map_err(|e| e.at(file, flag.span))
     }
 
     fn copy(

@@ -48,15 +48,19 @@ impl MountOp {
     }
 }
 
-/// Plans the mount of a flag behind `before`, in a step with that working directory. `find` tells
-/// what a `from` names.
+/// Plans the mount of a flag behind `before`, in a step of `file` with that working directory.
+/// `find` tells what a `from` names.
 pub fn plan_mount(
     flag: &Flag,
     before: &[MountOp],
     (escape, scope, cwd): (char, &Scope, &str),
+    file: &str,
     find: impl FnOnce(&str) -> Result<CopyFrom, BuildError>,
 ) -> Result<MountOp, BuildError> {
-    let mut mount = parse_mount(flag, escape, scope).map_err(BuildError::from)?;
+    let mut mount = parse_mount(flag, escape, scope).map_err(|e| {
+        let span = e.span;
+        BuildError::from(e).at(file, span)
+    })?;
     let absolute = |target: &mut String| {
         *target = clean_join(cwd, target);
         match target.as_str() {

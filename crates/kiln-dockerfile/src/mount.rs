@@ -1,5 +1,9 @@
 //! `RUN --mount=…`: the options of a mount, typed.
 
+mod fields;
+
+use fields::fields;
+
 use crate::ast::Flag;
 use crate::expand::{Env, expand_word};
 use crate::span::{ParseError, Span};
@@ -156,15 +160,6 @@ fn allowed(kind: &str) -> &'static [&'static str] {
     }
 }
 
-/// One option as written.
-struct Field {
-    /// In lower case.
-    key: String,
-    value: Option<String>,
-    /// Bytes before it in the flag's value.
-    at: usize,
-}
-
 /// The mount a `--mount` flag describes.
 pub fn parse_mount(flag: &Flag, escape: char, env: &dyn Env) -> Result<Mount, ParseError> {
     let text = flag.value.as_deref().unwrap_or_default();
@@ -212,75 +207,6 @@ pub fn mount_from(flag: &Flag, escape: char) -> Option<String> {
 
 fn is_variable(value: &str) -> bool {
     value.find('$').is_some_and(|at| at + 1 < value.len())
-}
-
-/// Splits at commas. Quotes are taken off, and keep white space, as for any flag; a comma is kept
-/// by quotes that are escaped and around a whole option (CSV), as BuildKit has it.
-fn fields(text: &str, escape: char) -> Vec<Field> {
-    let mut plain: Vec<(usize, char)> = Vec::new();
-    let mut quote = None;
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match (quote, c) {
-            (None, '\'' | '"') => quote = Some(c),
-            (Some(q), c) if q == c => quote = None,
-            (q, c) if c == escape && q != Some('\'') => plain.extend(chars.next()),
-            _ => plain.push((at, c)),
-        }
-    }
-    let mut out = Vec::new();
-    let mut rest = plain.as_slice();
-    loop {
-        let at = rest.first().map_or(text.len(), |(at, _)| *at);
-        let (field, tail) = match rest {
-            [(_, '"'), quoted @ ..] => quoted_field(quoted),
-            _ => {
-                let end = rest.iter().position(|(_, c)| *c == ',');
-                let end = end.unwrap_or(rest.len());
-                (string(&rest[..end]), &rest[end..])
-            }
-        };
-        let (key, value) = match field.split_once('=') {
-            Some((k, v)) => (k, Some(v.to_owned())),
-            None => (field.as_str(), None),
-        };
-        let key = key.to_ascii_lowercase();
-        out.push(Field { key, value, at });
-        match tail {
-            [_, next @ ..] => rest = next,
-            [] => return out,
-        }
-    }
-}
-
-type Chars<'a> = &'a [(usize, char)];
-
-/// What is in CSV quotes, two quotes for one, and what follows the field.
-fn quoted_field(mut rest: Chars) -> (String, Chars) {
-    let mut field = String::new();
-    loop {
-        match rest {
-            [(_, '"'), (_, '"'), tail @ ..] => {
-                field.push('"');
-                rest = tail;
-            }
-            [(_, '"'), tail @ ..] => {
-                let end = tail.iter().position(|(_, c)| *c == ',');
-                let end = end.unwrap_or(tail.len());
-                field.push_str(&string(&tail[..end]));
-                return (field, &tail[end..]);
-            }
-            [(_, c), tail @ ..] => {
-                field.push(*c);
-                rest = tail;
-            }
-            [] => return (field, rest),
-        }
-    }
-}
-
-fn string(chars: Chars) -> String {
-    chars.iter().map(|(_, c)| *c).collect()
 }
 
 /// Where an option stands: exactly, unless the flag goes over several lines.
@@ -522,5 +448,4 @@ fn parse_size(text: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[path = "mount_tests.rs"]
 mod tests;

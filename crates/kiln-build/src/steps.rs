@@ -116,10 +116,7 @@ pub fn run(
     {
         env.push(format!("SOURCE_DATE_EPOCH={epoch}"));
     }
-    for (name, value) in &attached.env {
-        env.retain(|e| e.split_once('=').is_none_or(|(k, _)| k != name));
-        env.push(format!("{name}={value}"));
-    }
+    attached.add_variables(&mut env);
     let mut argv = op.argv.clone();
     if let Some(script) = &op.script {
         let path = Path::new(SCRIPT);

@@ -18,7 +18,7 @@ use rustix::thread::UnshareFlags;
 use crate::error::{RuntimeError, Step};
 use crate::process::{Network, Spec};
 use crate::wire::{Report, receive_fds, send_report};
-use crate::{init, mounts, sys};
+use crate::{idmap, init, mounts, sys};
 
 /// The hidden first argument that makes the program the helper.
 pub(crate) const WORD: &str = "kiln-runtime-helper";
@@ -28,6 +28,12 @@ pub(crate) const WORD: &str = "kiln-runtime-helper";
 pub fn helper_main_if_asked() {
     if std::env::args_os().nth(1).is_none_or(|word| word != WORD) {
         return;
+    }
+    if std::env::args_os()
+        .nth(2)
+        .is_some_and(|word| word == idmap::HOLD)
+    {
+        sys::exit_now(i32::from(idmap::hold().is_err()));
     }
     let Ok(caller) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) else {
         sys::exit_now(1)

@@ -28,7 +28,8 @@ pub fn use_helper(path: PathBuf) {
     let _ = HELPER.set(path);
 }
 
-fn helper() -> PathBuf {
+/// The program to start as the helper.
+pub(crate) fn helper() -> PathBuf {
     HELPER
         .get_or_init(|| {
             std::env::var_os("KILN_RUNTIME_HELPER")

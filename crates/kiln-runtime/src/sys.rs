@@ -25,6 +25,7 @@ struct Program {
 }
 
 #[repr(C)]
+#[derive(Default)]
 struct MountAttr {
     set: u64,
     clear: u64,
@@ -65,16 +66,35 @@ pub(crate) fn unshare(flags: UnshareFlags) -> io::Result<()> {
 
 /// Adds attributes to a mount, and to those below it when `recursive`.
 pub(crate) fn mount_setattr(fd: impl AsFd, set: u64, recursive: bool) -> io::Result<()> {
-    set_attributes(fd, set, 0, recursive)
-}
-
-fn set_attributes(fd: impl AsFd, set: u64, propagation: u64, recursive: bool) -> io::Result<()> {
     let attr = MountAttr {
         set,
-        clear: 0,
-        propagation,
-        userns: 0,
+        ..MountAttr::default()
     };
+    set_attributes(fd, &attr, recursive)
+}
+
+/// Takes a mount, and those below it, out of its peer group: what is mounted on it later is seen
+/// nowhere else.
+pub(crate) fn make_private(fd: impl AsFd) -> io::Result<()> {
+    let attr = MountAttr {
+        propagation: libc::MS_PRIVATE,
+        ..MountAttr::default()
+    };
+    set_attributes(fd, &attr, true)
+}
+
+/// Maps the ids of a detached mount, and of those below it, by a user namespace.
+pub(crate) fn map_ids(fd: impl AsFd, user_namespace: impl AsFd) -> io::Result<()> {
+    const IDMAP: u64 = 0x0010_0000;
+    let attr = MountAttr {
+        set: IDMAP,
+        userns: user_namespace.as_fd().as_raw_fd() as u64,
+        ..MountAttr::default()
+    };
+    set_attributes(fd, &attr, true)
+}
+
+fn set_attributes(fd: impl AsFd, attr: &MountAttr, recursive: bool) -> io::Result<()> {
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is a C string and `attr` has the layout and the size
     // of the kernel's `struct mount_attr`; both outlive the call.
@@ -84,17 +104,11 @@ fn set_attributes(fd: impl AsFd, set: u64, propagation: u64, recursive: bool) ->
             fd.as_fd().as_raw_fd(),
             c"".as_ptr(),
             flags,
-            &attr as *const MountAttr,
+            attr as *const MountAttr,
             size_of::<MountAttr>(),
         )
     })
     .map(drop)
-}
-
-/// Takes a mount, and those below it, out of its peer group: what is mounted on it later is seen
-/// nowhere else.
-pub(crate) fn make_private(fd: impl AsFd) -> io::Result<()> {
-    set_attributes(fd, 0, libc::MS_PRIVATE, true)
 }
 
 /// Replaces the program; returns only when that failed.

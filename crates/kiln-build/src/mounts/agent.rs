@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::JoinHandle;
 
 use kiln_dockerfile::SshMount;
@@ -71,7 +71,7 @@ impl Agent {
     }
 }
 
-fn accept_all(listener: &UnixListener, stopped: &OwnedFd, agent: &PathBuf) {
+fn accept_all(listener: &UnixListener, stopped: &OwnedFd, agent: &Path) {
     loop {
         let mut fds = [
             PollFd::new(listener, PollFlags::IN),
@@ -86,7 +86,7 @@ fn accept_all(listener: &UnixListener, stopped: &OwnedFd, agent: &PathBuf) {
         let Ok((client, _)) = listener.accept() else {
             continue;
         };
-        let agent = agent.clone();
+        let agent = agent.to_owned();
         // Ends with the client, which ends with the step.
         std::thread::spawn(move || {
             let _ = UnixStream::connect(agent).and_then(|agent| relay(client, agent));

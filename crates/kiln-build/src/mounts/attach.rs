@@ -23,9 +23,19 @@ pub struct Attached {
     /// For the runtime.
     pub mounts: Vec<kiln_runtime::Mount>,
     /// Variables of secrets.
-    pub env: Vec<(String, String)>,
+    env: Vec<(String, String)>,
     caches: BTreeMap<String, CacheDir>,
     agents: Vec<Agent>,
+}
+
+impl Attached {
+    /// Adds the variables, in place of those of the same name.
+    pub fn add_variables(&self, env: &mut Vec<String>) {
+        for (name, value) in &self.env {
+            env.retain(|e| e.split_once('=').is_none_or(|(k, _)| k != name));
+            env.push(format!("{name}={value}"));
+        }
+    }
 }
 
 impl Mounting<'_> {

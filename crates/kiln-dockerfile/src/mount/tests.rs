@@ -252,7 +252,7 @@ proptest! {
 
     #[test]
     fn order_of_options_does_not_matter(at in 0usize..4) {
-        let mut options = vec!["type=cache", "target=/x", "uid=5", "sharing=locked"];
+        let mut options = ["type=cache", "target=/x", "uid=5", "sharing=locked"];
         let same = mount(&options.join(",")).unwrap();
         options.rotate_left(at);
         prop_assert_eq!(mount(&options.join(",")).unwrap(), same);

@@ -1,7 +1,7 @@
 //! What a COPY source names: paths and patterns to a sorted list of entries with their stats.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -102,11 +102,29 @@ pub fn list(tree: &Tree, source: &str, exclude: &Ignore) -> Result<Vec<Match>, B
     Ok(out)
 }
 
-/// What lies at exactly this path.
+/// What lies at exactly this path; behind a link, that counts which the ignore file says of what
+/// the link leads to.
 pub fn exact(tree: &Tree, source: &str) -> Result<Match, BuildError> {
-    let path = clean(source, tree)?;
+    let mut path = clean(source, tree)?;
+    if tree.ignore.is_some_and(|i| !i.is_empty())
+        && let Some(real) = resolved(tree.root, &path)
+    {
+        path = real;
+    }
     let none = Ignore::parse("").map_err(|e| BuildError::new(e.to_string()))?;
     one(tree, Path::new(&path), &none)?.ok_or_else(|| not_found(tree, source, &path))
+}
+
+/// The path without links, where it leads to something.
+fn resolved(root: &Root, path: &str) -> Option<String> {
+    let name = |fd: BorrowedFd| {
+        let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        std::fs::read_link(link).ok()
+    };
+    let fd = root.open_at(Path::new(path), OFlags::PATH).ok()?;
+    let (top, here) = (name(root.as_fd())?, name(fd.as_fd())?);
+    let below = here.strip_prefix(top).ok()?;
+    below.to_str().map(str::to_owned)
 }
 
 fn expand_pattern(tree: &Tree, pattern: &str) -> Result<Vec<PathBuf>, BuildError> {

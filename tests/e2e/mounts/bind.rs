@@ -161,6 +161,29 @@ fn a_large_context_is_not_copied() {
 }
 
 #[test]
+fn links_to_what_is_ignored() {
+    let kiln = Kiln::new();
+    let project = Project::new("FROM busybox\nRUN --mount=source=link,target=/m true\n")
+        .with("d/shown", "")
+        .with("d/hidden", "")
+        .with("private/f", "")
+        .with(".dockerignore", "d/hidden\nprivate\n");
+    std::os::unix::fs::symlink("private", project.path("link")).unwrap();
+    std::os::unix::fs::symlink("d", project.path("to-d")).unwrap();
+    let done = kiln.try_build(project.dir(), &[]).code(1);
+    assert!(
+        done.err().contains("excluded from the build context"),
+        "{}",
+        done.err()
+    );
+    project.write(
+        "Dockerfile",
+        "FROM busybox\nRUN --mount=source=to-d,target=/m ls /m > /out\n",
+    );
+    assert_eq!(out_of(&kiln, &project, &[]), "shown\n");
+}
+
+#[test]
 fn without_a_context() {
     let kiln = Kiln::new();
     let dockerfile = "FROM busybox\nRUN --mount=target=/x true\n";

@@ -51,6 +51,23 @@ impl StagePlan {
         }
     }
 
+    /// The stages its steps read files from.
+    pub fn read_from(&self) -> Vec<usize> {
+        let stage = |from: &CopyFrom| match from {
+            CopyFrom::Stage(i) => Some(*i),
+            _ => None,
+        };
+        let of = |step: &Step| match &step.op {
+            Op::Copy(op) => stage(&op.from).into_iter().collect(),
+            Op::Run(op) => {
+                let from = op.mounts.iter().filter_map(|m| m.from.as_ref());
+                from.filter_map(stage).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.steps.iter().flat_map(of).collect()
+    }
+
     /// Numbers each step that works on files.
     pub fn number(&mut self) {
         let mut at = 1;

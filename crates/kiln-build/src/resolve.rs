@@ -89,12 +89,22 @@ pub fn plan(
         names.push(stage.as_ref().map(|s| s.to_ascii_lowercase()));
     }
     let target = find_target(&names, options)?;
-    let needed = reachable(&groups, &names, target, &globals);
+    let mut needed = reachable(&groups, &names, target, &globals);
 
     let mut stages: Vec<StagePlan> = Vec::new();
-    for (index, group) in groups.iter().enumerate() {
-        let stage = plan_stage(&mut globals, &names, &stages, index, group, needed[index])?;
-        stages.push(stage);
+    loop {
+        for (index, group) in groups.iter().enumerate() {
+            let stage = plan_stage(&mut globals, &names, &stages, index, group, needed[index])?;
+            stages.push(stage);
+        }
+        // Triggers of a base image may name stages that nothing else needs.
+        let named = stages.iter().flat_map(StagePlan::read_from);
+        let Some(missing) = named.into_iter().find(|i| !needed[*i]) else {
+            break;
+        };
+        let more = reachable(&groups, &names, missing, &globals);
+        needed.iter_mut().zip(more).for_each(|(n, m)| *n |= m);
+        stages.clear();
     }
     let unused: Vec<&str> = options
         .build_args

@@ -109,6 +109,18 @@ fn mounts_of_triggers() {
     kiln.build(base.dir(), &["-t", "base"]);
     let project = Project::new("FROM base\n").with("f", "triggered\n");
     assert_eq!(out_of(&kiln, &project, &[]), "triggered\n");
+    // Stages that only a trigger needs are built.
+    let base = Project::new(
+        "FROM busybox\nONBUILD RUN --mount=from=made,target=/m cp /m/f /out\n\
+         ONBUILD COPY --from=0 /z /z\n",
+    );
+    kiln.build(base.dir(), &["-t", "base"]);
+    let project = Project::new(
+        "FROM busybox AS zero\nRUN echo zero > /z\nFROM zero AS made\nRUN echo made > /f\n\
+         FROM busybox AS unused\nRUN false\nFROM base\n",
+    );
+    assert_eq!(out_of(&kiln, &project, &[]), "made\n");
+    assert_eq!(kiln.cat("out", "/z"), "zero\n");
 }
 
 #[test]

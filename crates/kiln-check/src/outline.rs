@@ -1,7 +1,9 @@
 //! What a Dockerfile takes: its targets, and the arguments, secrets and agents of one of them
 //! (`--call outline` and `--call targets` of docker).
 
-use kiln_dockerfile::{Dockerfile, Instruction, Kind, PieceKind};
+use kiln_dockerfile::{
+    Dockerfile, Env, Flag, Instruction, Kind, Mount, PieceKind, mount_from, parse_mount,
+};
 use serde::Serialize;
 
 use crate::subject::{Subject, Surroundings};
@@ -113,7 +115,7 @@ fn needed(subject: &Subject, stage: usize) -> Vec<usize> {
         next += 1;
         let mut names: Vec<usize> = stage.parent.into_iter().collect();
         for instruction in subject.of_stage(stage) {
-            let from = from_flags(instruction);
+            let from = from_flags(instruction, subject.file.directives.escape);
             let named = from.filter_map(|f| subject.stage_named(&f, stage.index));
             names.extend(named.map(|s| s.index));
         }
@@ -127,30 +129,26 @@ fn needed(subject: &Subject, stage: usize) -> Vec<usize> {
 }
 
 /// What an instruction's `--from` and the `from=` of its mounts name.
-fn from_flags(instruction: &Instruction) -> impl Iterator<Item = String> {
+fn from_flags(instruction: &Instruction, escape: char) -> impl Iterator<Item = String> {
     let flags = match &instruction.kind {
         Kind::Copy(c) | Kind::Add(c) => c.flags.as_slice(),
         Kind::Run { flags, .. } => flags.as_slice(),
         _ => &[],
     };
-    flags
-        .iter()
-        .filter_map(|f| match (f.name.as_str(), &f.value) {
-            ("from", Some(value)) => Some(value.clone()),
-            ("mount", Some(value)) => option(value, "from").flatten(),
-            _ => None,
-        })
+    flags.iter().filter_map(move |f| match f.name.as_str() {
+        "from" => f.value.clone(),
+        "mount" => mount_from(f, escape),
+        _ => None,
+    })
 }
 
-/// An option of a mount: nothing where it isn't given, no value where it stands alone.
-fn option(mount: &str, key: &str) -> Option<Option<String>> {
-    mount
-        .split(',')
-        .find_map(|part| match part.split_once('=') {
-            Some((k, v)) if k.trim() == key => Some(Some(v.to_owned())),
-            None if part.trim() == key => Some(None),
-            _ => None,
-        })
+/// No variable has a value: ids with variables are shown without them.
+struct Unset;
+
+impl Env for Unset {
+    fn get(&self, _: &str) -> Option<String> {
+        None
+    }
 }
 
 impl Outline {
@@ -178,33 +176,17 @@ impl Outline {
             }
             Kind::Run { flags, .. } => {
                 for mount in flags.iter().filter(|f| f.name == "mount") {
-                    let value = mount.value.as_deref().unwrap_or_default();
-                    self.mount(value, line);
+                    self.mount(mount, file.directives.escape, line);
                 }
             }
             _ => {}
         }
     }
 
-    fn mount(&mut self, value: &str, line: u32) {
-        let kind = option(value, "type").flatten();
-        let required = match option(value, "required") {
-            Some(Some(text)) => text == "true",
-            Some(None) => true,
-            None => false,
-        };
-        let id = option(value, "id").flatten();
-        let (list, name) = match kind.as_deref() {
-            Some("secret") => {
-                let target = ["target", "dst", "destination"];
-                let target = target.iter().find_map(|k| option(value, k).flatten());
-                let base = target.and_then(|t| t.rsplit('/').next().map(String::from));
-                let Some(name) = id.or(base) else {
-                    return;
-                };
-                (&mut self.secrets, name)
-            }
-            Some("ssh") => (&mut self.ssh, id.unwrap_or_else(|| "default".to_owned())),
+    fn mount(&mut self, flag: &Flag, escape: char, line: u32) {
+        let (list, name, required) = match parse_mount(flag, escape, &Unset) {
+            Ok(Mount::Secret(m)) => (&mut self.secrets, m.id, m.required),
+            Ok(Mount::Ssh(m)) => (&mut self.ssh, m.id, m.required),
             _ => return,
         };
         match list.iter_mut().find(|h| h.name == name) {

@@ -82,7 +82,7 @@ impl Script {
         self.whole.is_none()
     }
 
-    /// Whether the shell would take it.
+    /// Whether the shell, or bash in place of an `sh`, would take it.
     pub fn clean(&self) -> bool {
         self.parsed.as_ref().is_none_or(ParseResult::is_ok)
     }
@@ -93,11 +93,14 @@ impl Script {
     }
 
     fn parse(line: LogicalLine, whole: Option<Span>, dialect: Dialect, heredoc: bool) -> Script {
-        let language = match dialect {
-            Dialect::Posix => ShellDialect::Posix,
-            _ => ShellDialect::Bash,
-        };
-        let parsed = Parser::with_dialect(&line.text, language).parse();
+        // bash's language holds nearly all of sh's: what `sh` would not take is still understood.
+        let mut parsed = Parser::with_dialect(&line.text, ShellDialect::Bash).parse();
+        if dialect == Dialect::Posix && parsed.is_err() {
+            let posix = Parser::with_dialect(&line.text, ShellDialect::Posix).parse();
+            if posix.is_ok() {
+                parsed = posix;
+            }
+        }
         let commands = command::collect(&parsed.file.body, &line.text);
         Script {
             line,

@@ -21,6 +21,8 @@ pub enum Around {
 
 /// What [`walk`] tells of.
 pub trait Visitor {
+    /// A list of statements, before its first.
+    fn list(&mut self, _: &StmtSeq) {}
     /// The next of a list of statements.
     fn statement(&mut self) {}
     /// A statement; its command may be of any kind.
@@ -44,6 +46,7 @@ struct Walk<'v> {
 
 impl Walk<'_> {
     fn sequence(&mut self, body: &StmtSeq) {
+        self.visitor.list(body);
         for stmt in body.iter() {
             self.visitor.statement();
             self.stmt(stmt);

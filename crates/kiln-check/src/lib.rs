@@ -9,6 +9,7 @@ mod check;
 pub mod config;
 pub mod finding;
 mod fix;
+pub mod fmt;
 pub mod outline;
 mod pragma;
 pub mod rule;

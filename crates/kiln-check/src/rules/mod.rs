@@ -2,6 +2,7 @@
 
 mod casing;
 mod pragmas;
+mod sh;
 
 use std::sync::LazyLock;
 
@@ -9,7 +10,20 @@ use crate::rule::Rule;
 
 /// All rules, sorted by name.
 pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
-    let groups: &[&'static [Rule]] = &[casing::RULES, pragmas::RULES];
+    let groups: &[&'static [Rule]] = &[
+        casing::RULES,
+        pragmas::RULES,
+        sh::assignments::RULES,
+        sh::bash_commands::RULES,
+        sh::bash_syntax::RULES,
+        sh::commands::RULES,
+        sh::files::RULES,
+        sh::quoting::RULES,
+        sh::splitting::RULES,
+        sh::style::RULES,
+        sh::syntax::RULES,
+        sh::variables::RULES,
+    ];
     let mut all: Vec<&Rule> = groups.iter().copied().flatten().collect();
     all.sort_by_key(|r| r.id);
     all

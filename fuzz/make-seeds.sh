@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 export KILN_ROOT=$work/store SOURCE_DATE_EPOCH=1600000000
 
 rm -rf seeds
-mkdir -p seeds/{reference,manifest,layer,archive,dockerfile}
+mkdir -p seeds/{reference,manifest,layer,archive,dockerfile,shell}
 
 # Names.
 n=0
@@ -172,5 +172,13 @@ for c in cmd-forms continuation-traps copy-heredoc directive-escape env-escapes 
     [ ! -f "$case/.dockerignore" ] || cp "$case/.dockerignore" "$seeds/dockerfile/$c.ignore"
 done
 printf %s '${set:-a} "${unset:+b}" ${v#a*}${v%%.*} ${v/x/y}${v//x/} $odd '"'"'$c'"'"' \$d "\\"' > "$seeds/dockerfile/words"
+
+# Scripts.
+printf %s 'set -eux; v="$(cat /v)" && case "${v##*-}" in a|b) x=1;; *) exit 1;; esac; rm -rf $v `y` "$x"' \
+    > "$seeds/shell/posix"
+printf %s '[[ $a =~ ^(x|y)+$ ]] && m=([k]="v" b) && for ((i=0;i<3;i++)); do echo "${m[@]}" ${x:1:2} <(y) &>z; done' \
+    > "$seeds/shell/bash"
+printf '%s\n' 'cat <<A > f' '$x $(y) ${z%.*}' A 'cd d; egrep "a"b"c" *.x 2>&1 >/dev/null | while read l; do :; done' \
+    > "$seeds/shell/documents"
 find "$seeds" -type f | wc -l
 du -sh --apparent-size "$seeds"

@@ -21,6 +21,8 @@ pub enum Command {
     Build(Box<BuildArgs>),
     /// Check Dockerfiles for best practices, and mend them
     Check(CheckArgs),
+    /// Lay Dockerfiles out in one way
+    Fmt(FmtArgs),
     /// List images
     Images(ImagesArgs),
     /// Show how an image came about
@@ -361,6 +363,22 @@ pub struct CheckArgs {
     /// Show a rule's page
     #[arg(long, value_name = "RULE")]
     pub explain: Option<String>,
+}
+
+#[derive(Args)]
+pub struct FmtArgs {
+    /// Dockerfiles, directories that have some, or - for standard input
+    #[arg(default_value = ".")]
+    pub paths: Vec<PathBuf>,
+    /// Change nothing; the exit code is 1 where something would change
+    #[arg(long)]
+    pub check: bool,
+    /// Show what would change; the exit code is 1 where something would
+    #[arg(long)]
+    pub diff: bool,
+    /// Spaces before continued lines
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub indent: usize,
 }
 
 #[derive(Args)]

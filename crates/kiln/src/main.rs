@@ -6,6 +6,7 @@ mod build;
 mod call;
 mod check;
 mod exit;
+mod fmt;
 mod format;
 mod images;
 mod progress;
@@ -48,8 +49,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    if let Command::Check(a) = &cli.command {
-        return check::run(cli.root.as_deref(), a);
+    match &cli.command {
+        Command::Check(a) => return check::run(cli.root.as_deref(), a),
+        Command::Fmt(a) => return fmt::run(a),
+        _ => {}
     }
     // Before any thread exists: it may enter a user namespace.
     kiln_runtime::enter()?;
@@ -61,6 +64,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Build(a) => build::run(&store, *a),
         Command::Check(a) => check::run(Some(&root), &a),
+        Command::Fmt(a) => fmt::run(&a),
         Command::Images(a) => images::list(&store, &a),
         Command::History(a) => images::history(&store, &a),
         Command::Tag(a) => images::tag(&store, &a),

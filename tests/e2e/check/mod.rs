@@ -1,6 +1,7 @@
 //! `kiln check` and what `kiln build` has of it.
 
 mod calls;
+mod fmt;
 mod formats;
 mod project;
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::analyze::AnalyzeArgs;
+
 /// Builds, inspects and ships container images, without a daemon and without root.
 #[derive(Parser)]
 #[command(name = "kiln", version, about, disable_help_subcommand = true)]
@@ -41,6 +43,8 @@ pub enum Command {
     Load(LoadArgs),
     /// Write the files of an image, all its layers as one, to a tar archive
     Export(ExportArgs),
+    /// Show what is in an image, and what of it needn't be
+    Analyze(AnalyzeArgs),
     /// Bring in an image from a registry
     Pull(PullArgs),
     /// Give an image to a registry

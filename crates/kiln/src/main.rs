@@ -1,5 +1,6 @@
 //! The `kiln` command: reads arguments, calls the engine, prints.
 
+mod analyze;
 mod args;
 mod bars;
 mod build;
@@ -83,6 +84,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Login(a) => remote::login(&a),
         Command::Logout(a) => remote::logout(&a),
         Command::Export(a) => transfer::export(&store, &a),
+        Command::Analyze(a) => analyze::run(&store, &a),
         Command::System(sub) => match sub {
             SystemCommand::Df(a) => system::usage(&store, &a),
             SystemCommand::Prune(a) => system::prune(&store, &a, Kind::System),

@@ -3,6 +3,7 @@
 //! All tests need root and some Debian packages; a test that lacks one fails and names it.
 #![allow(clippy::unwrap_used)]
 
+mod analyze;
 mod archives;
 mod cache;
 mod check;

@@ -74,7 +74,9 @@ impl Stack {
         for entry in self.layers.get(layer).into_iter().flatten() {
             builder.add(entry, layer, entry.change);
         }
-        builder.finish()
+        let mut tree = builder.finish();
+        mark_directories(&mut tree);
+        tree
     }
 
     /// What can be seen when all layers up to this one are stacked, and what this one removed.

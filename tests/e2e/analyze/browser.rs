@@ -33,7 +33,7 @@ impl Browser {
     pub fn open(file: &Path, window: Window) -> Browser {
         let profile = tempfile::tempdir().unwrap();
         let mut driver = Command::new(program("chromedriver", "chromium-driver"))
-            .args(["--port=0", "--log-level=OFF"])
+            .arg("--port=0")
             .env("HOME", profile.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{bytes, members, report, wasteful};
-use crate::harness::{Kiln, Project, base_tar};
+use crate::harness::{Kiln, MEMORY, Project, base_tar, measured};
 
 /// What docker counts as the size of the common base.
 fn base_size() -> u64 {
@@ -12,6 +12,20 @@ fn base_size() -> u64 {
         let e = e.unwrap();
         let target = e.link_name_bytes().map_or(0, |l| l.len() as u64);
         e.size() + target
+    });
+    sizes.sum()
+}
+
+/// The bytes of an image's files when its layers are mounted one upon the other, each of several
+/// hard links counted once.
+fn exported_size(kiln: &Kiln, image: &str) -> u64 {
+    let tar = kiln.ok(["export", image]).stdout;
+    let mut archive = tar::Archive::new(tar.as_slice());
+    let sizes = archive.entries().unwrap().map(|e| {
+        let e = e.unwrap();
+        let symlink = e.header().entry_type().is_symlink();
+        let target = e.link_name_bytes().filter(|_| symlink);
+        e.size() + target.map_or(0, |t| t.len() as u64)
     });
     sizes.sum()
 }
@@ -40,6 +54,7 @@ fn every_wasted_byte_has_who_made_and_who_hid_it() {
     let efficiency = visible as f64 / (wasted + visible) as f64;
     assert_eq!(report["efficiency"], efficiency);
     assert_eq!(report["bytes"], kiln.inspect("wasteful")["Size"]);
+    assert_eq!(report["visible_bytes"], exported_size(&kiln, "wasteful"));
 }
 
 #[test]
@@ -159,6 +174,7 @@ RUN truncate -s 3000000 /sparse && ln -s /sparse /link
         ["/l/c 70000 2 4"]
     );
     assert_eq!(report["bytes"], kiln.inspect("app")["Size"]);
+    assert_eq!(report["visible_bytes"], exported_size(&kiln, "app"));
 
     let project = Project::new("FROM app\nRUN ln /sparse /second && rm /sparse\n");
     kiln.build(project.dir(), &["-t", "next"]);
@@ -193,6 +209,7 @@ RUN rm -r /e && echo >/e && rm /f && mkdir /f
         ]
     );
     assert_eq!(report["visible_bytes"], base_size() + 7 + 1);
+    assert_eq!(report["visible_bytes"], exported_size(&kiln, "app"));
 }
 
 /// What came from another builder's archive is analysed alike.
@@ -227,4 +244,17 @@ fn an_image_without_layers() {
     let text = kiln.ok(["analyze", "empty"]).out();
     assert!(text.contains("0B in 0 layers and 0 files"), "{text}");
     kiln.ok(["analyze", "--html", "page.html", "empty"]);
+}
+
+/// Files are read a piece at a time: two equal ones of any size are compared in little memory.
+#[test]
+fn memory_does_not_grow_with_files() {
+    let kiln = Kiln::new();
+    let project =
+        Project::new("FROM busybox\nRUN truncate -s 300000000 /a && truncate -s 300000000 /b\n");
+    kiln.build(project.dir(), &["-t", "app"]);
+    let run = measured(&kiln, &["analyze", "--format", "json", "app"], Vec::new());
+    let report: serde_json::Value = serde_json::from_slice(&run.done.ok().stdout).unwrap();
+    assert_eq!(report["duplicate_bytes"], 300_000_000);
+    assert!(run.memory < MEMORY, "{} KiB", run.memory);
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -56,7 +57,7 @@ impl Screen {
             .spawn()
             .unwrap();
         let keyboard = File::from(master);
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(some(rows), some(columns), 0)));
         let (mut output, screen) = (keyboard.try_clone().unwrap(), Arc::clone(&parser));
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
@@ -99,7 +100,7 @@ impl Screen {
             .lock()
             .unwrap()
             .screen_mut()
-            .set_size(rows, columns);
+            .set_size(some(rows), some(columns));
         resize(&self.keyboard, rows, columns);
     }
 
@@ -149,6 +150,10 @@ impl Drop for Screen {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn some(length: u16) -> NonZero<u16> {
+    NonZero::new(length).unwrap()
 }
 
 fn resize(terminal: &impl std::os::fd::AsFd, rows: u16, columns: u16) {

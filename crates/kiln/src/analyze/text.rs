@@ -153,7 +153,7 @@ impl Page<'_> {
             let word = match how {
                 How::Deleted => "deleted by",
                 How::Replaced => "replaced by",
-                How::Copied => "stored again, unchanged, by",
+                How::Copied => "stored again by",
                 How::Moved => "moved by",
             };
             let hid = self.instruction(*by);

@@ -14,7 +14,7 @@ const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "
 const percent = (share) => (share > 0 && share < 0.001 ? "< 0.1" : (share * 100).toFixed(1)) + " %";
 const instruction = (number) => report.layers[number - 1]?.instruction ?? "(not recorded)";
 const VERBS = { deleted: "deleted by", replaced: "replaced by", moved: "moved by",
-  copied: "stored again, unchanged, by" };
+  copied: "stored again by" };
 
 /** An element with attributes and children; text is always text. */
 function make(tag, attributes, ...children) {
@@ -375,7 +375,7 @@ function look(text) {
     }
     todo.push(...inner);
   }
-  hits.sort((a, b) => size(b) - size(a));
+  hits.sort((a, b) => size(b) - size(a) || a.layer - b.layer);
   list.replaceChildren(...hits.slice(0, 100).map((node) => make("li", {}, make("button", {
     onclick: () => { list.hidden = true; zoom(kids(node).length ? node : node.parent); } },
   make("span", { class: "path" }, pathOf(node)),

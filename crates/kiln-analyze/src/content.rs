@@ -65,12 +65,18 @@ impl Contents {
         Ok(Contents { groups, of })
     }
 
-    /// The files with the same content as this one, itself among them.
-    pub fn same_as(&self, stack: &Stack, at: At) -> &[At] {
-        let group = self.of.get(&stack.counting(at));
-        group
-            .and_then(|g| self.groups.get(*g))
-            .map_or(&[], Vec::as_slice)
+    /// Whether two files have the same content.
+    pub fn are_same(&self, stack: &Stack, a: At, b: At) -> bool {
+        let group = |at| self.of.get(&stack.counting(at));
+        group(a).is_some() && group(a) == group(b)
+    }
+
+    /// The first file of a layer that has the content of another one.
+    pub fn same_in(&self, stack: &Stack, at: At, layer: usize) -> Option<At> {
+        let group = self.groups.get(*self.of.get(&stack.counting(at))?)?;
+        let first = group.partition_point(|other| (other.layer as usize) < layer);
+        let found = group.get(first).copied();
+        found.filter(|other| other.layer as usize == layer)
     }
 }
 

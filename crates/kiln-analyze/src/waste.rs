@@ -1,6 +1,7 @@
 //! Files that a layer holds and the final tree doesn't show.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use crate::content::Contents;
 use crate::report::{How, Wasted};
@@ -15,13 +16,13 @@ pub(crate) fn tell_apart(stack: &mut Stack, contents: &Contents) {
         // What replaced it has the same content.
         if let Some(over) = entry.over
             && entry.change == Change::Modified
-            && contents.same_as(stack, over).contains(&stack.counting(at))
+            && contents.are_same(stack, over, at)
         {
             copied.push(over);
         }
         if let Some(covered) = entry.covered
             && covered.how == How::Deleted
-            && moved_to(stack, contents, at, covered.by).is_some()
+            && contents.same_in(stack, at, covered.by).is_some()
         {
             moved.push(at);
         }
@@ -37,18 +38,14 @@ pub(crate) fn tell_apart(stack: &mut Stack, contents: &Contents) {
     }
 }
 
-/// The file of layer `by` that has the content of one deleted by it.
-fn moved_to(stack: &Stack, contents: &Contents, at: At, by: usize) -> Option<At> {
-    let same = contents.same_as(stack, at);
-    same.iter().find(|s| s.layer as usize == by).copied()
-}
-
 /// The list, largest first.
 pub(crate) fn wasted(stack: &Stack, contents: &Contents) -> Vec<Wasted> {
+    let over = stack.entries().filter_map(|(_, e)| Some((e.over?, e)));
+    let instead: HashMap<At, &Entry> = over.collect();
     let mut all: Vec<Wasted> = stack
         .entries()
         .filter(|(_, e)| e.bytes > 0)
-        .filter_map(|(at, e)| one(stack, contents, at, e))
+        .filter_map(|(at, e)| one(stack, contents, at, e, instead.get(&at).copied()))
         .collect();
     all.sort_by(|a, b| {
         let key = |w: &Wasted| (Reverse(w.bytes), w.layer);
@@ -57,22 +54,27 @@ pub(crate) fn wasted(stack: &Stack, contents: &Contents) -> Vec<Wasted> {
     all
 }
 
-fn one(stack: &Stack, contents: &Contents, at: At, entry: &Entry) -> Option<Wasted> {
+/// `instead` is what came to its path.
+fn one(
+    stack: &Stack,
+    contents: &Contents,
+    at: At,
+    entry: &Entry,
+    instead: Option<&Entry>,
+) -> Option<Wasted> {
     let covered = entry.covered?;
     let mut changed = Vec::new();
-    if covered.how == How::Copied {
-        let by = stack.layers.get(covered.by)?;
-        if let Some(new) = by.iter().find(|e| e.over == Some(at)) {
-            let differs = [
-                ("mode", new.mode != entry.mode),
-                ("owner", new.owner != entry.owner),
-                ("time", new.mtime != entry.mtime),
-            ];
-            changed.extend(differs.iter().filter(|(_, d)| *d).map(|(name, _)| *name));
-        }
+    if let Some(new) = instead.filter(|_| covered.how == How::Copied) {
+        let differs = [
+            ("mode", new.mode != entry.mode),
+            ("owner", new.owner != entry.owner),
+            ("time", new.mtime != entry.mtime),
+        ];
+        changed.extend(differs.iter().filter(|(_, d)| *d).map(|(name, _)| *name));
     }
     let to = match covered.how {
-        How::Moved => moved_to(stack, contents, at, covered.by)
+        How::Moved => contents
+            .same_in(stack, at, covered.by)
             .and_then(|to| stack.entry(to))
             .map(|to| path(stack, to)),
         _ => None,

@@ -12,7 +12,12 @@ use tiles::{Tile, tiles};
 const PARTS: [&str; 4] = ["{{title}}", "{{style}}", "{{data}}", "{{script}}"];
 const HTML: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+/// One script, in three files.
+const SCRIPT: &str = concat!(
+    include_str!("trees.js"),
+    include_str!("map.js"),
+    include_str!("findings.js")
+);
 
 /// How many lines a list of findings has at most, and how many copies are named of one file.
 const LINES: usize = 300;

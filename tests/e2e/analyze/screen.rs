@@ -89,6 +89,14 @@ impl Screen {
         modes.contains(LocalModes::ECHO | LocalModes::ICANON)
     }
 
+    /// Waits until the terminal is as before; what was written last may still be under way.
+    #[track_caller]
+    pub fn wait_restored(&self) {
+        self.wait_until("terminal as it was", |_| {
+            !self.is_alternate() && self.is_usual()
+        });
+    }
+
     /// Presses keys.
     pub fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();

@@ -45,7 +45,7 @@ fn an_image_is_looked_around_in() {
     screen.wait_for("too small");
     screen.press("q");
     assert!(screen.end().success());
-    assert!(!screen.is_alternate() && screen.is_usual());
+    screen.wait_restored();
 }
 
 #[test]
@@ -55,16 +55,16 @@ fn the_terminal_is_left_as_it_was() {
     screen.wait_for("q quit");
     screen.press("\x03");
     assert!(screen.end().success(), "Ctrl-C leaves");
-    assert!(!screen.is_alternate() && screen.is_usual());
+    screen.wait_restored();
 
     let mut screen = Screen::start(&kiln, BROWSE, 24, 80);
     screen.wait_for("q quit");
     screen.signal(Signal::TERM);
     screen.end();
-    assert!(!screen.is_alternate() && screen.is_usual());
+    screen.wait_restored();
 
     let mut screen = Screen::start(&kiln, &["analyze", "-i", "nope"], 24, 80);
     assert!(!screen.end().success());
     screen.wait_for("nope:latest");
-    assert!(!screen.is_alternate() && screen.is_usual());
+    screen.wait_restored();
 }

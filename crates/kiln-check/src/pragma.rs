@@ -3,7 +3,7 @@
 //! `# kiln ignore=RULE,RULE` and `# hadolint ignore=…` count for the instruction below, `global
 //! ignore=…` for the whole file; `shell=/bin/bash` names the shell of RUN. Any name of a rule does;
 //! `all` is every rule. `# check=skip=RULE,RULE;error=true` is a directive: it stands at the top.
-//! Its `skip=all` means the rules BuildKit knows.
+//! Its `skip=all` means the rules BuildKit knows. Further down it counts for the instruction below.
 
 use kiln_dockerfile::{Dockerfile, Piece, PieceKind};
 
@@ -55,19 +55,22 @@ impl Pragmas {
 
     fn comment(&mut self, file: &Dockerfile, piece: &Piece) {
         let text = file.source_of(piece.span);
+        let below = |names: &str| {
+            let line = piece.span.start.line;
+            let mut after = file.instructions.iter();
+            let next = after.find(|i| i.span.end.line > line)?;
+            let (from, to) = (next.span.start.line, next.span.end.line);
+            Some((from, to, list(names).collect()))
+        };
+        if let Some(names) = skipped_below(text) {
+            self.local.extend(below(names));
+        }
         let Some((global, key, value)) = pragma(text) else {
             return;
         };
         match key {
             "ignore" if global => self.global.extend(list(value)),
-            "ignore" => {
-                let line = piece.span.start.line;
-                let mut after = file.instructions.iter();
-                if let Some(next) = after.find(|i| i.span.end.line > line) {
-                    let (from, to) = (next.span.start.line, next.span.end.line);
-                    self.local.push((from, to, list(value).collect()));
-                }
-            }
+            "ignore" => self.local.extend(below(value)),
             _ => {
                 let argv: Vec<&str> = value.split_whitespace().collect();
                 self.shell = Some(Dialect::of(&argv));
@@ -116,6 +119,14 @@ fn pragma(comment: &str) -> Option<(bool, &'static str, &str)> {
         _ => return None,
     };
     Some((global, key, value))
+}
+
+/// The names in BuildKit's `# check=skip=RULE,RULE // because` above an instruction.
+fn skipped_below(comment: &str) -> Option<&str> {
+    let text = comment.trim_start_matches('#').trim();
+    let parts = text.strip_prefix("check=")?.split("//").next()?;
+    let mut parts = parts.split(';').map(str::trim);
+    parts.find_map(|p| p.strip_prefix("skip="))
 }
 
 /// Names up to a remark: `DL3006,SC2086 # because`.
@@ -170,6 +181,10 @@ mod tests {
         );
         assert_eq!(lines("# check=skip=all\nfrom a\n"), [0u32; 0]);
         assert_eq!(lines("# kilnignore=all\nfrom a\n"), [2]);
+        assert_eq!(
+            lines("from a\n# check=skip=ConsistentInstructionCasing // why\nrun b\nrun c\n"),
+            [1, 4]
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Under `## Bad` and `## Good` stand one or more blocks of ` ```dockerfile `. A block of ` ```files `
 //! before one gives its context: a line `1.5MB path`, or `path/` for a directory, each; a block of
-//! ` ```dockerignore ` gives the ignore file. Under `## Fixed` stands what `--fix` makes of each bad
+//! ` ```dockerignore ` gives the ignore file, one of ` ```others ` the project's other Dockerfiles,
+//! a line `path image` each. Under `## Fixed` stands what `--fix` makes of each bad
 //! example with this rule alone; a block's first word behind the language, `fails`, says that it is
 //! no valid Dockerfile.
 #![allow(clippy::unwrap_used)]
@@ -18,6 +19,7 @@ use crate::{RULES, check, fix};
 struct Example {
     text: String,
     context: Option<ContextFacts>,
+    others: Vec<(String, String)>,
 }
 
 fn page(rule: &Rule) -> String {
@@ -83,6 +85,10 @@ fn examples(page: &str, heading: &str) -> Vec<Example> {
                             ..facts
                         });
                     }
+                    "others" => {
+                        let pairs = text.lines().filter_map(|l| l.split_once(' '));
+                        next.others = pairs.map(|(p, i)| (p.into(), i.into())).collect();
+                    }
                     "dockerfile" => {
                         next.text = text;
                         found.push(std::mem::take(&mut next));
@@ -118,6 +124,7 @@ fn examples(page: &str, heading: &str) -> Vec<Example> {
 fn surroundings(example: &Example) -> Surroundings<'_> {
     Surroundings {
         context: example.context.as_ref(),
+        others: &example.others,
         ..Surroundings::NONE
     }
 }

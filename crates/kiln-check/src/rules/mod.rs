@@ -1,8 +1,27 @@
 //! All rules, by subject.
 
+mod bases;
+mod build_tools;
+mod cache_order;
 mod casing;
+mod context;
+mod copies;
+mod expose;
+mod from_args;
+mod image_name;
+mod later_layers;
+mod layout;
+mod once;
 mod pragmas;
+mod scope;
+mod secrets;
 mod sh;
+mod stage_names;
+mod startup;
+mod taken;
+mod text;
+mod variables;
+mod workdir;
 
 use std::sync::LazyLock;
 
@@ -11,8 +30,19 @@ use crate::rule::Rule;
 /// All rules, sorted by name.
 pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
     let groups: &[&'static [Rule]] = &[
+        bases::RULES,
+        build_tools::RULES,
+        cache_order::RULES,
         casing::RULES,
+        context::RULES,
+        copies::RULES,
+        expose::RULES,
+        from_args::RULES,
+        later_layers::RULES,
+        layout::RULES,
+        once::RULES,
         pragmas::RULES,
+        secrets::RULES,
         sh::assignments::RULES,
         sh::bash_commands::RULES,
         sh::bash_syntax::RULES,
@@ -23,6 +53,10 @@ pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
         sh::style::RULES,
         sh::syntax::RULES,
         sh::variables::RULES,
+        stage_names::RULES,
+        startup::RULES,
+        variables::RULES,
+        workdir::RULES,
     ];
     let mut all: Vec<&Rule> = groups.iter().copied().flatten().collect();
     all.sort_by_key(|r| r.id);

@@ -187,6 +187,21 @@ fn fixes_do_what_the_page_shows() {
     }
 }
 
+#[test]
+fn all_fixes_together_come_to_rest() {
+    for rule in RULES.iter() {
+        for example in examples(&page(rule), "Bad") {
+            let around = surroundings(&example);
+            let fixed = fix(&example.text, &around, |_| true, |_, _| true);
+            let file = parse(fixed.text.as_bytes()).unwrap();
+            let left = check(&file, &around, |_| true);
+            let edits = |f: &crate::Finding| f.fix.as_ref().is_some_and(|x| !x.edits.is_empty());
+            let left: Vec<_> = left.iter().filter(|f| edits(f)).collect();
+            assert!(left.is_empty(), "{}: {left:?}\n{}", rule.id, fixed.text);
+        }
+    }
+}
+
 /// The list of all rules, as `docs/rules/README.md` has it.
 fn index() -> String {
     let mut out = "# Rules\n\n\

@@ -4,7 +4,8 @@ use super::secrets::secret_file;
 use super::taken::{FromContext, from_context, takes};
 use super::text::{list, size};
 use crate::finding::{Cost, Findings, Fix};
-use crate::rule::{Rule, Severity};
+use crate::rule::Rule;
+use crate::shell::Command;
 use crate::subject::{ContextFacts, Subject};
 
 /// The rules of this module.
@@ -33,38 +34,33 @@ pub static RULES: &[Rule] = &[
     },
 ];
 
-/// What makes a kind of file useless: it is always, or only if the build makes it anew.
+/// When a kind of file is useless.
 enum When {
+    /// In any image.
     Always,
-    /// One of these programs runs in a RUN.
-    Runs(&'static [&'static str]),
-    /// None of these programs runs in a RUN.
-    RunsNot(&'static [&'static str]),
+    /// If a command of a RUN makes it anew.
+    Made(fn(&Command) -> bool),
+    /// If no command of a RUN may ask for the history.
+    NoHistory,
 }
 
 /// Names of files and directories that are of no use, `*.x` for endings.
 const USELESS: [(&str, When); 27] = [
+    (".git", When::NoHistory),
+    (".svn", When::NoHistory),
+    (".hg", When::NoHistory),
+    ("node_modules", When::Made(installs_modules)),
+    ("bower_components", When::Made(|c| c.program() == "bower")),
+    ("target", When::Made(builds_target)),
     (
-        ".git",
-        When::RunsNot(&["git", "go", "pip", "pip3", "python", "python3", "uv"]),
+        ".gradle",
+        When::Made(|c| matches!(c.program(), "gradle" | "gradlew")),
     ),
-    (".svn", When::Always),
-    (".hg", When::Always),
-    ("node_modules", When::Runs(&["npm", "yarn", "pnpm", "bun"])),
-    ("bower_components", When::Runs(&["bower"])),
-    ("target", When::Runs(&["cargo", "mvn", "mvnw", "sbt"])),
-    (".gradle", When::Runs(&["gradle", "gradlew"])),
-    (
-        "dist",
-        When::Runs(&["npm", "yarn", "pnpm", "bun", "vite", "tsc"]),
-    ),
-    (
-        "build",
-        When::Runs(&["npm", "yarn", "pnpm", "gradle", "gradlew", "cmake"]),
-    ),
-    (".next", When::Runs(&["npm", "yarn", "pnpm", "bun"])),
-    ("obj", When::Runs(&["dotnet"])),
-    ("_build", When::Runs(&["mix"])),
+    ("dist", When::Made(builds_script)),
+    ("build", When::Made(builds_script)),
+    (".next", When::Made(builds_script)),
+    ("obj", When::Made(|c| c.program() == "dotnet")),
+    ("_build", When::Made(|c| c.program() == "mix")),
     (".venv", When::Always),
     ("__pycache__", When::Always),
     (".pytest_cache", When::Always),
@@ -82,6 +78,47 @@ const USELESS: [(&str, When); 27] = [
     ("core", When::Always),
 ];
 
+const NODE: [&str; 4] = ["npm", "yarn", "pnpm", "bun"];
+
+fn installs_modules(command: &Command) -> bool {
+    let verb = command.verb();
+    let bare = verb.is_none() && command.program() == "yarn";
+    let install = matches!(verb, Some("install" | "i" | "ci" | "clean-install"));
+    NODE.contains(&command.program())
+        && (bare || install)
+        && !command.has_any_flag(&["g", "global"])
+}
+
+fn builds_target(command: &Command) -> bool {
+    match command.program() {
+        "cargo" => command.verb() == Some("build"),
+        "mvn" | "mvnw" | "sbt" => true,
+        _ => false,
+    }
+}
+
+/// `npm run build`, `yarn build:prod`, `gradle build`
+fn builds_script(command: &Command) -> bool {
+    let runner =
+        NODE.contains(&command.program()) || matches!(command.program(), "gradle" | "gradlew");
+    let build = |text: &str| text == "build" || text.starts_with("build:");
+    runner && command.operands().iter().any(|a| build(&a.text))
+}
+
+/// Whether a command may read the version from the history: `git describe`, and what builds a
+/// Python package.
+fn reads_history(command: &Command) -> bool {
+    match command.program() {
+        "git" | "hg" | "svn" | "make" | "hatch" | "pdm" => true,
+        "pip" | "pip3" | "python" | "python3" | "uv" | "poetry" => {
+            let package =
+                |t: &str| t.starts_with('.') || matches!(t, "build" | "sync" | "setup.py");
+            command.args().iter().any(|a| package(&a.text))
+        }
+        _ => false,
+    }
+}
+
 /// A pattern for the ignore file, and what it would save.
 struct Useless {
     pattern: String,
@@ -92,19 +129,19 @@ struct Useless {
 
 /// What the wide COPYs take that is of no use, by pattern; the largest first.
 fn useless(subject: &Subject, context: &ContextFacts, copies: &[FromContext]) -> Vec<Useless> {
-    let wide: Vec<&FromContext> = copies.iter().filter(|c| c.takes_all()).collect();
+    let wide = copies.iter().filter(|c| c.takes_all());
+    let wide: Vec<String> = wide
+        .flat_map(|c| c.sources().map(|(path, _)| path))
+        .collect();
     if wide.is_empty() {
         return Vec::new();
     }
-    let programs: Vec<&str> = subject
-        .scripts()
-        .flat_map(|(_, s)| s.commands.iter().map(|c| c.program()))
-        .collect();
-    let runs = |names: &[&str]| programs.iter().any(|p| names.contains(p));
+    let commands = || subject.scripts().flat_map(|(_, s)| &s.commands);
+    let history = commands().any(reads_history);
     let on = |when: &When| match when {
         When::Always => true,
-        When::Runs(names) => runs(names),
-        When::RunsNot(names) => !runs(names),
+        When::Made(makes) => commands().any(makes),
+        When::NoHistory => !history,
     };
     let names: Vec<&str> = USELESS
         .iter()
@@ -120,10 +157,7 @@ fn useless(subject: &Subject, context: &ContextFacts, copies: &[FromContext]) ->
         .collect();
     let mut found: Vec<Useless> = Vec::new();
     for file in context.files.iter().filter(|f| !f.ignored) {
-        if !wide
-            .iter()
-            .any(|c| c.sources().any(|(s, _)| takes(&s, &file.path)))
-        {
+        if !wide.iter().any(|source| takes(source, &file.path)) {
             continue;
         }
         let Some((pattern, at, secret)) = pattern_for(&file.path, file.dir, &names) else {
@@ -338,6 +372,13 @@ mod tests {
         // Without an installation, the modules of the context are those of the image.
         let text = "FROM a\nCOPY . .\n";
         assert_eq!(proposal(text, &FILES), ".git\n**/__pycache__\n.env\n");
+        let text = "FROM a\nCOPY . .\nRUN npm run build\n";
+        let built = [("dist/a.js", 5), ("node_modules/a/index.js", 9000)];
+        assert_eq!(proposal(text, &built), "dist\n");
+        assert_eq!(
+            proposal("FROM a\nCOPY . .\nRUN npm ci\n", &built),
+            "**/node_modules\n"
+        );
         let text = "FROM a\nCOPY . .\nCOPY .env /etc/\nRUN git describe\n";
         assert_eq!(proposal(text, &FILES), "**/__pycache__\n");
         let text = "FROM a\nRUN --mount=type=bind,source=.git,target=/g true\nCOPY . .\n";

@@ -13,7 +13,6 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "undefined-arg-in-from",
         summary: "Declare an ARG before the first FROM for each variable of a FROM",
-        severity: Severity::Error,
         buildkit: &["UndefinedArgInFrom"],
         check: undefined_arg,
         ..Rule::NEW

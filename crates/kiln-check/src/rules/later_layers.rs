@@ -65,6 +65,9 @@ fn absolute(path: &str, workdir: Option<&str>) -> Option<String> {
     })
 }
 
+/// Of more files at once none is kept in mind, so that a file's length costs no more than time.
+const MOST: usize = 200;
+
 /// A file that an instruction made.
 struct Made {
     line: u32,
@@ -75,14 +78,21 @@ struct Made {
 
 /// Goes through the image's instructions with the WORKDIR in force.
 fn each<'a>(subject: &Subject<'a>, mut see: impl FnMut(usize, &'a Instruction, Option<&str>)) {
+    let mut ends: Option<Option<String>> = None;
     for stage in shipped(subject) {
-        let mut workdir = (stage.image == "scratch").then(|| "/".to_owned());
+        // A base image's own is the same for all of them, whatever it is.
+        let mut workdir = match (&ends, stage.image) {
+            (Some(end), _) => end.clone(),
+            (None, "scratch") => Some("/".to_owned()),
+            (None, _) => Some("/…".to_owned()),
+        };
         for (n, instruction) in stage.range.clone().zip(subject.of_stage(stage)) {
             if let Kind::Workdir(path) = &instruction.kind {
                 workdir = absolute(path, workdir.as_deref());
             }
             see(n, instruction, workdir.as_deref());
         }
+        ends = Some(workdir);
     }
 }
 
@@ -194,7 +204,11 @@ fn removed_later(subject: &Subject, findings: &mut Findings) {
             _ => None,
         };
         if let Some((args, by)) = copy {
-            for (path, bytes) in copied(subject, args, by == "ADD", workdir) {
+            let room = MOST.saturating_sub(made.len());
+            for (path, bytes) in copied(subject, args, by == "ADD", workdir)
+                .into_iter()
+                .take(room)
+            {
                 made.insert(
                     path,
                     Made {
@@ -212,7 +226,7 @@ fn removed_later(subject: &Subject, findings: &mut Findings) {
         for command in &script.commands {
             let base = workdir.filter(|_| at_workdir(script, command));
             for path in written(command) {
-                if let Some(path) = absolute(path, base) {
+                if let Some(path) = absolute(path, base).filter(|_| made.len() < MOST) {
                     let entry = Made {
                         line,
                         by: "RUN",
@@ -274,7 +288,8 @@ fn archive_left(subject: &Subject, findings: &mut Findings) {
                 .any(|s| matches!(s, CopySource::Path(p) if p.contains("://")));
             let files = copied(subject, args, true, workdir);
             let archives = files.into_iter().filter(|(p, _)| remote && is_archive(p));
-            added.extend(archives.map(|(p, _)| (p, instruction, false)));
+            let room = MOST.saturating_sub(added.len());
+            added.extend(archives.take(room).map(|(p, _)| (p, instruction, false)));
         }
         let Some(script) = subject.script(n) else {
             return;
@@ -286,11 +301,14 @@ fn archive_left(subject: &Subject, findings: &mut Findings) {
                 program,
                 "tar" | "unzip" | "bsdtar" | "gunzip" | "unxz" | "7z"
             );
+            if added.is_empty() || !(unpacks || program == "rm") {
+                continue;
+            }
+            let args = command.args().iter().map(|a| a.text.as_str());
+            let args = args.map(|t| t.rsplit_once('=').map_or(t, |(_, v)| v));
+            let targets: Vec<String> = args.filter_map(|t| absolute(t, base)).collect();
             for (at, (path, _, removed)) in added.iter_mut().enumerate() {
-                let hit = command.args().iter().any(|a| {
-                    let text = a.text.rsplit_once('=').map_or(a.text.as_str(), |(_, v)| v);
-                    absolute(text, base).is_some_and(|t| removes(&t, path))
-                });
+                let hit = targets.iter().any(|t| removes(t, path));
                 if hit && unpacks && !unpacked.iter().any(|(n, _)| *n == at) {
                     unpacked.push((at, instruction.span.start.line));
                 }
@@ -317,7 +335,8 @@ fn after_volume(subject: &Subject, findings: &mut Findings) {
             let line = instruction.span.start.line;
             let paths = paths.iter().filter_map(|p| absolute(p, workdir));
             let paths = paths.map(|p| (p.trim_end_matches('/').to_owned(), line));
-            volumes.extend(paths.filter(|(p, _)| !p.is_empty()));
+            let room = MOST.saturating_sub(volumes.len());
+            volumes.extend(paths.filter(|(p, _)| !p.is_empty()).take(room));
             return;
         }
         let within = |path: &str| {

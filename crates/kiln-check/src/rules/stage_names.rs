@@ -39,7 +39,6 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "reserved-stage-name",
         summary: "Don't name a stage scratch or context",
-        severity: Severity::Error,
         buildkit: &["ReservedStageName"],
         check: reserved_stage_name,
         ..Rule::NEW

@@ -1,6 +1,6 @@
 //! What COPY and ADD take from the build context.
 
-use kiln_dockerfile::{CopyArgs, CopySource, Instruction, Kind, Span, glob_match};
+use kiln_dockerfile::{CopyArgs, CopySource, Ignore, Instruction, Kind, Span, glob_match};
 
 use crate::subject::{ContextFacts, ContextFile, Subject};
 
@@ -73,15 +73,12 @@ impl FromContext<'_> {
         facts: &'f ContextFacts,
         source: &'f str,
     ) -> impl Iterator<Item = &'f ContextFile> {
-        let excluded: Vec<String> = self
-            .args
-            .flags
-            .iter()
-            .filter(|f| f.name == "exclude")
-            .filter_map(|f| f.value.clone())
+        let flags = self.args.flags.iter().filter(|f| f.name == "exclude");
+        let excluded: Vec<Ignore> = flags
+            .filter_map(|f| Ignore::parse(f.value.as_deref()?).ok())
             .collect();
         facts.files.iter().filter(move |f| {
-            !f.ignored && takes(source, &f.path) && !excluded.iter().any(|e| covers(e, &f.path))
+            !f.ignored && takes(source, &f.path) && !excluded.iter().any(|e| e.excluded(&f.path))
         })
     }
 }
@@ -114,12 +111,6 @@ pub(super) fn takes(source: &str, path: &str) -> bool {
         .nth(depth - 1)
         .and_then(|end| path.get(..end));
     head.is_some_and(|h| glob_match(source, h).unwrap_or(false))
-}
-
-/// Whether an `--exclude` pattern keeps a path out: of its directories or of itself.
-fn covers(pattern: &str, path: &str) -> bool {
-    let ignore = kiln_dockerfile::Ignore::parse(pattern);
-    ignore.is_ok_and(|i| i.excluded(path))
 }
 
 #[cfg(test)]

@@ -14,16 +14,41 @@ use crate::error::{BuildError, IoContext};
 /// A stack of layers and the key of how it came about.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Bottom first.
-    pub layers: Vec<Digest>,
+    layers: Vec<Digest>,
+    /// Their chain ID: to take it anew at each step would take longer the more there are.
+    chain: Option<Digest>,
     /// Digest over everything that led here: a step that missed changes it for all steps after.
     pub state: String,
 }
 
 impl Snapshot {
+    /// The stack of those layers, bottom first.
+    pub fn new(layers: Vec<Digest>) -> Snapshot {
+        Snapshot {
+            chain: kiln_oci::chain_id(&layers),
+            layers,
+            state: String::new(),
+        }
+    }
+
+    /// The layers, bottom first.
+    pub fn layers(&self) -> &[Digest] {
+        &self.layers
+    }
+
+    /// Goes on to a state, with the layer that leads there, if one does.
+    pub fn advance(&mut self, layer: Option<Digest>, state: String) {
+        if let Some(layer) = layer {
+            self.chain = Some(kiln_oci::chain_onto(self.chain, &layer));
+            self.layers.push(layer);
+        }
+        self.state = state;
+    }
+
     /// The chain ID (OCI image spec, "Layer ChainID"), or a word for the empty stack.
     pub fn chain(&self) -> String {
-        kiln_oci::chain_id(&self.layers).map_or_else(|| "empty".to_owned(), |d| d.to_string())
+        self.chain
+            .map_or_else(|| "empty".to_owned(), |d| d.to_string())
     }
 }
 

@@ -218,10 +218,7 @@ impl Build<'_> {
     }
 
     fn root_snapshot(&self, layers: Vec<Digest>) -> Snapshot {
-        let mut s = Snapshot {
-            layers,
-            state: String::new(),
-        };
+        let mut s = Snapshot::new(layers);
         // Layers with clamped times are others than those without.
         s.state = match self.options.source_date_epoch {
             Some(epoch) => format!("{}@{epoch}", s.chain()),
@@ -309,7 +306,7 @@ impl Build<'_> {
     fn layers_of(&self, from: &CopyFrom) -> Result<Option<Vec<Digest>>, BuildError> {
         Ok(match from {
             CopyFrom::Context => None,
-            CopyFrom::Stage(i) => Some(self.wait_for(*i)?.snapshot.layers),
+            CopyFrom::Stage(i) => Some(self.wait_for(*i)?.snapshot.layers().to_vec()),
             CopyFrom::Image { layers, .. } => Some(layers.clone()),
         })
     }
@@ -318,7 +315,7 @@ impl Build<'_> {
     fn image(&self, result: &StageResult) -> Result<Built, BuildError> {
         let mut config = self.plan.stages[self.plan.target].image.clone();
         config.config.labels.extend(self.options.labels.clone());
-        let (traces, layers) = (&result.traces, &result.snapshot.layers);
+        let (traces, layers) = (&result.traces, result.snapshot.layers());
         let epoch = self.epoch_text.as_deref();
         let assembled = |now: &str| assemble(&config, traces, layers, now, epoch);
         let mut key = KeyBuilder::new("image/1");
@@ -492,8 +489,7 @@ impl Work<'_, '_> {
         let Some(record) = self.build.store.cache_get(&key.id)? else {
             return Ok(None);
         };
-        snapshot.layers.extend(record.layer);
-        snapshot.state = key.id.clone();
+        snapshot.advance(record.layer, key.id.clone());
         Ok(Some(record.layer.map(|_| record.created)))
     }
 
@@ -514,7 +510,7 @@ impl Work<'_, '_> {
         }
         let began = Instant::now();
         std::fs::create_dir_all(&self.dir).context("creating", &self.dir)?;
-        let target = Writable::new(store, &snapshot.layers, self.dir.join("rw"))?;
+        let target = Writable::new(store, snapshot.layers(), self.dir.join("rw"))?;
         execute(&target)?;
         let created = match &self.build.epoch_text {
             Some(e) => e.clone(),
@@ -532,8 +528,7 @@ impl Work<'_, '_> {
             inputs: key.inputs,
         })?;
         let _ = std::fs::remove_dir_all(&self.dir);
-        snapshot.layers.extend(layer);
-        snapshot.state = key.id;
+        snapshot.advance(layer, key.id);
         Ok((layer.map(|_| created), false))
     }
 }

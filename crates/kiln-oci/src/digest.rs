@@ -119,10 +119,17 @@ impl Write for Hasher {
 /// The chain ID of a stack of layers, bottom first (OCI image spec, config, "Layer ChainID");
 /// nothing for an empty stack.
 pub fn chain_id(layers: &[Digest]) -> Option<Digest> {
-    let (first, rest) = layers.split_first()?;
-    Some(rest.iter().fold(*first, |chain, layer| {
-        Digest::of(format!("{chain} {layer}").as_bytes())
-    }))
+    layers
+        .iter()
+        .fold(None, |chain, layer| Some(chain_onto(chain, layer)))
+}
+
+/// The chain ID of a stack that has the chain ID `below`, and a layer on top.
+pub fn chain_onto(below: Option<Digest>, layer: &Digest) -> Digest {
+    match below {
+        Some(chain) => Digest::of(format!("{chain} {layer}").as_bytes()),
+        None => *layer,
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +164,10 @@ mod tests {
         assert_eq!(chain_id(&[a]), Some(a));
         let both = Digest::of(format!("{a} {b}").as_bytes());
         assert_eq!(chain_id(&[a, b]), Some(both));
+        assert_eq!(
+            chain_onto(chain_id(&[a, b]), &a),
+            chain_id(&[a, b, a]).unwrap()
+        );
         assert_ne!(chain_id(&[b, a]), Some(both));
     }
 }

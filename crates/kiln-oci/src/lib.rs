@@ -20,7 +20,7 @@ mod platform;
 mod reference;
 
 pub use config::{Empty, Healthcheck, History, ImageConfig, RootFs, RunConfig};
-pub use digest::{Digest, Hasher, chain_id};
+pub use digest::{Digest, Hasher, chain_id, chain_onto};
 pub use error::OciError;
 pub use platform::Platform;
 pub use reference::Reference;

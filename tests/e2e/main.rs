@@ -14,6 +14,7 @@ mod contexts;
 mod crashes;
 mod disk_full;
 mod errors;
+mod explain;
 mod harness;
 mod interrupt;
 mod mounts;

@@ -35,6 +35,7 @@ pub fn apply_changes(
     let options = BuildOptions {
         dockerfile_name: "--change".to_owned(),
         dockerfile: Vec::new(),
+        project: String::new(),
         target: None,
         build_args: BTreeMap::new(),
         tags: Vec::new(),

@@ -18,6 +18,7 @@ pub struct Context {
     root: Root,
     ignore: Ignore,
     ignore_name: String,
+    ignore_digest: String,
     cache: StatCache,
 }
 
@@ -40,6 +41,7 @@ impl Context {
             root,
             ignore,
             ignore_name,
+            ignore_digest: blake3::hash(text.as_bytes()).to_hex()[..16].to_owned(),
             cache: StatCache::open(cache_file(&StatCache::name_for(&dir))),
         })
     }
@@ -54,6 +56,19 @@ impl Context {
         }
     }
 
+    /// Name and digest of the ignore file.
+    pub fn ignore_file(&self) -> (&str, &str) {
+        (&self.ignore_name, &self.ignore_digest)
+    }
+
+    /// The line of the ignore file that hides a path which is there: `.dockerignore:2 (*.log)`.
+    pub fn hides(&self, path: &str) -> Option<String> {
+        self.root.symlink_metadata(Path::new(path)).ok()?;
+        let (line, pattern) = self.ignore.deciding_line(path)?;
+        let hides = self.ignore.excluded(path);
+        hides.then(|| format!("{}:{line} ({pattern})", self.ignore_name))
+    }
+
     /// The digests' memory.
     pub fn cache(&self) -> &StatCache {
         &self.cache
@@ -61,11 +76,14 @@ impl Context {
 }
 
 /// Digest over what matches hold: names, kinds, modes, owners, contents and links; no times.
+///
+/// The digests of files are added to `digests`, in order.
 pub fn digest_matches(
     root: &Root,
     matches: &[Match],
     cache: Option<&StatCache>,
     owners: bool,
+    digests: &mut Vec<[u8; 32]>,
 ) -> Result<String, BuildError> {
     let mut hash = blake3::Hasher::new();
     let mut text = |t: &[u8]| {
@@ -76,21 +94,17 @@ pub fn digest_matches(
         text(m.name.as_bytes());
         for e in &m.entries {
             text(e.below.as_os_str().as_bytes());
-            let kind = match e.meta.kind {
-                Kind::File => 'f',
-                Kind::Dir => 'd',
-                Kind::Symlink => 'l',
-                Kind::Char => 'c',
-                Kind::Block => 'b',
-                Kind::Fifo => 'p',
-                Kind::Socket => 's',
-            };
+            let kind = kind_letter(e.meta.kind);
             text(format!("{kind}{:o}", e.meta.mode).as_bytes());
             if owners {
                 text(format!("{}:{}", e.meta.uid, e.meta.gid).as_bytes());
             }
             match e.meta.kind {
-                Kind::File => text(&file_digest(root, e, cache)?),
+                Kind::File => {
+                    let digest = file_digest(root, e, cache)?;
+                    text(&digest);
+                    digests.push(digest);
+                }
                 Kind::Symlink => text(e.link.as_deref().unwrap_or_default().as_bytes()),
                 Kind::Char | Kind::Block => {
                     text(format!("{},{}", e.meta.rdev.0, e.meta.rdev.1).as_bytes());
@@ -100,6 +114,19 @@ pub fn digest_matches(
         }
     }
     Ok(hash.finalize().to_hex().to_string())
+}
+
+/// One letter for each kind of entry.
+pub fn kind_letter(kind: Kind) -> char {
+    match kind {
+        Kind::File => 'f',
+        Kind::Dir => 'd',
+        Kind::Symlink => 'l',
+        Kind::Char => 'c',
+        Kind::Block => 'b',
+        Kind::Fifo => 'p',
+        Kind::Socket => 's',
+    }
 }
 
 fn file_digest(

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::explain::Explanation;
+
 /// One thing that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -44,6 +46,8 @@ pub enum Event {
     },
     /// Something the user should know.
     Warning(String),
+    /// The build has ended, well or not: why its steps were cached or not.
+    Explained(Box<Explanation>),
 }
 
 /// Receives the events of a build, from several threads.

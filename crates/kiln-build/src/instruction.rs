@@ -9,6 +9,7 @@ use kiln_runtime::Network;
 
 use crate::duration::parse_go_duration;
 use crate::error::BuildError;
+use crate::explain::variables;
 use crate::mounts::{MountOp, plan_mount};
 use crate::plan::{CopyFrom, CopyOp, Op, RunOp, Scope, Source, Step, WorkdirOp};
 use crate::ports::exposed_ports;
@@ -23,6 +24,8 @@ pub struct StageBuilder<'g, 'a> {
     scope: Scope,
     steps: Vec<Step>,
     cmd_set: bool,
+    /// The variables of the image that the stage starts from.
+    base_env: Vec<String>,
 }
 
 impl<'g, 'a> StageBuilder<'g, 'a> {
@@ -38,6 +41,7 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
             globals,
             names,
             index,
+            base_env: image.config.env.clone(),
             image,
             scope,
             steps: Vec::new(),
@@ -63,11 +67,15 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
     }
 
     fn step(&mut self, text: String, created_by: String, span: Span, op: Op) {
+        let env = &self.image.config.env;
+        let variables = variables(&op, &text, &self.scope, env, &self.base_env);
         self.steps.push(Step {
+            source: text.clone(),
             text,
             created_by,
             span,
             op,
+            variables,
         });
     }
 

@@ -3,6 +3,7 @@
 //! The way of a build: [`resolve::plan`] makes a [`plan::Plan`] out of the parsed Dockerfile and the
 //! configs of the base images; [`solve`] takes each needed stage through its steps, in parallel:
 //! key → cache record, or run/copy → diff → commit; [`image`] assembles config and history.
+//! [`explain`] tells why a step was not cached.
 //! A step is data ([`plan::Op`]); its key ([`key`]) covers everything it depends on.
 //!
 //! This crate draws nothing and talks to no terminal: it sends [`event::Event`]s. The file systems
@@ -15,6 +16,7 @@ mod copy;
 pub mod duration;
 pub mod error;
 pub mod event;
+pub mod explain;
 pub mod fetch;
 pub mod image;
 mod instruction;
@@ -35,6 +37,7 @@ pub use base::Fetch;
 pub use context::Context;
 pub use error::BuildError;
 pub use event::{Event, Progress, Silent};
+pub use explain::Explanation;
 pub use options::BuildOptions;
 pub use snapshot::view;
 pub use solve::{Built, build};

@@ -22,6 +22,9 @@ pub struct BuildOptions {
     pub dockerfile_name: String,
     /// The Dockerfile's bytes.
     pub dockerfile: Vec<u8>,
+    /// Tells this project from others, to compare a miss with the right records: any word without
+    /// a slash.
+    pub project: String,
     /// The stage to build: its name or number; the last one when absent.
     pub target: Option<String>,
     /// `--build-arg`; names without a value were looked up in the environment by the caller.

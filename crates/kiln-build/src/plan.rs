@@ -6,6 +6,7 @@ use kiln_oci::{Digest, ImageConfig};
 use kiln_runtime::Network;
 use serde::Serialize;
 
+use crate::explain::Variable;
 use crate::mounts::MountOp;
 
 /// All stages and which of them the target needs.
@@ -103,12 +104,16 @@ pub enum Base {
 pub struct Step {
     /// As progress shows it.
     pub text: String,
+    /// The instruction, on one line.
+    pub source: String,
     /// As `history` shows it.
     pub created_by: String,
     /// Where it stands.
     pub span: Span,
     /// What it does to the file system.
     pub op: Op,
+    /// The variables in it, to explain a miss.
+    pub variables: Vec<Variable>,
 }
 
 /// What a step does to the file system. Everything it depends on is in here or in the snapshot
@@ -252,6 +257,11 @@ impl Scope {
         if let Some(value) = value {
             self.set(key, value);
         }
+    }
+
+    /// All variables: name and value.
+    pub fn variables(&self) -> &[(String, String)] {
+        &self.vars
     }
 
     /// All variables, `K=V`.

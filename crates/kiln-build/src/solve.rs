@@ -18,6 +18,7 @@ use crate::base::{Bases, Fetch};
 use crate::context::Context;
 use crate::error::{BuildError, IoContext};
 use crate::event::{Event, Progress};
+use crate::explain::{Copied, Recorder, Undone, of_mounts};
 use crate::image::{Trace, assemble, rfc3339};
 use crate::key::KeyBuilder;
 use crate::mounts::{MountOp, Mounting};
@@ -70,6 +71,7 @@ struct Build<'a> {
     next_id: AtomicUsize,
     cached: AtomicUsize,
     executed: AtomicUsize,
+    recorder: Recorder<'a>,
 }
 
 fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -109,6 +111,7 @@ pub fn build(
         next_id: AtomicUsize::new(1),
         cached: AtomicUsize::new(0),
         executed: AtomicUsize::new(0),
+        recorder: Recorder::new(store, &plan, options, context),
     };
     let single = plan.needed.iter().filter(|n| **n).count() == 1;
     if single {
@@ -124,22 +127,14 @@ pub fn build(
     if let Some(c) = context {
         c.cache().save();
     }
-    // The error that started it, not the cancellations it caused.
-    let results = lock(&build.results);
-    let first = |cancelled: bool| {
-        results
-            .values()
-            .filter_map(|r| r.as_ref().err())
-            .find(|e| e.cancelled == cancelled)
-            .cloned()
-    };
-    if let Some(e) = first(false).or_else(|| first(true)) {
-        return Err(e);
+    let built = build.built();
+    let explanation = build.recorder.finish(built.as_ref().map(|b| &b.id));
+    // It tells of the build, and is no part of it: a full disk must not turn success into failure.
+    if let Some(record) = explanation.pack() {
+        let _ = store.build_put(built.as_ref().ok().map(|b| &b.id), &record);
     }
-    let Some(Ok(result)) = results.get(&plan.target) else {
-        return Err(BuildError::new("the target stage gave no result"));
-    };
-    build.image(result)
+    progress.event(Event::Explained(Box::new(explanation)));
+    built
 }
 
 /// How many steps will be shown.
@@ -154,6 +149,26 @@ fn count_steps(plan: &Plan) -> usize {
 }
 
 impl Build<'_> {
+    /// The image, or what went wrong.
+    fn built(&self) -> Result<Built, BuildError> {
+        // The error that started it, not the cancellations it caused.
+        let results = lock(&self.results);
+        let first = |cancelled: bool| {
+            results
+                .values()
+                .filter_map(|r| r.as_ref().err())
+                .find(|e| e.cancelled == cancelled)
+                .cloned()
+        };
+        if let Some(e) = first(false).or_else(|| first(true)) {
+            return Err(e);
+        }
+        let Some(Ok(result)) = results.get(&self.plan.target) else {
+            return Err(BuildError::new("the target stage gave no result"));
+        };
+        self.image(result)
+    }
+
     fn stage(&self, index: usize) {
         let outcome = self.steps(index);
         if outcome.is_err() {
@@ -177,8 +192,8 @@ impl Build<'_> {
         let stage = &self.plan.stages[index];
         let (mut snapshot, mut traces) = match &stage.base {
             Base::Scratch => (self.root_snapshot(Vec::new()), Vec::new()),
-            Base::Image { name, layers, .. } => {
-                self.show_base(stage, name);
+            Base::Image { name, layers, id } => {
+                self.show_base(index, name, id);
                 (self.root_snapshot(layers.clone()), Vec::new())
             }
             Base::Stage(i) => {
@@ -190,7 +205,7 @@ impl Build<'_> {
             let created = match step.op {
                 Op::Config => None,
                 _ => self
-                    .step(stage, n, step, &mut snapshot)
+                    .step(index, n, step, &mut snapshot)
                     .map_err(|e| self.explain(e, step))?,
             };
             traces.push(Trace {
@@ -206,9 +221,10 @@ impl Build<'_> {
     }
 
     /// The FROM of an image, which is there already.
-    fn show_base(&self, stage: &StagePlan, name: &str) {
+    fn show_base(&self, stage: usize, name: &str, image: &Digest) {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let name = stage.numbered(1, &format!("FROM {name}"));
+        let name = self.plan.stages[stage].numbered(1, &format!("FROM {name}"));
+        self.recorder.base(stage, id, &name, image);
         self.progress.event(Event::Started { id, name });
         self.progress.event(Event::Done {
             id,
@@ -247,11 +263,12 @@ impl Build<'_> {
     /// One step that works on files; gives the time of its layer, if it made one.
     fn step(
         &self,
-        stage: &StagePlan,
+        index: usize,
         n: usize,
         step: &Step,
         snapshot: &mut Snapshot,
     ) -> Result<Option<String>, BuildError> {
+        let stage = &self.plan.stages[index];
         if self.cancel.is_cancelled() {
             return Err(BuildError::cancelled());
         }
@@ -271,15 +288,22 @@ impl Build<'_> {
             build: self,
             stage,
             step,
-            id,
+            at: Undone {
+                stage: index,
+                n,
+                id,
+            },
             dir: step_dir(&self.scratch, id),
-            shape: format!("{}/{n}", stage.name),
+            shape: format!("{}/{}/{n}", self.options.project, stage.name),
             from,
         };
         match work.carry_out(snapshot) {
             Ok((created, cached)) => {
                 let counter = if cached { &self.cached } else { &self.executed };
                 counter.fetch_add(1, Ordering::Relaxed);
+                if !cached {
+                    self.recorder.done(id, began.elapsed());
+                }
                 self.progress.event(Event::Done {
                     id,
                     cached,
@@ -342,6 +366,7 @@ impl Build<'_> {
                     took_ms: 0,
                     text: String::new(),
                     inputs: Vec::new(),
+                    about: Vec::new(),
                 })?;
                 now
             }
@@ -365,7 +390,7 @@ struct Work<'b, 'a> {
     build: &'b Build<'a>,
     stage: &'b StagePlan,
     step: &'b Step,
-    id: usize,
+    at: Undone,
     dir: PathBuf,
     shape: String,
     /// Layers that each `--from` or `from` of a mount reads.
@@ -385,7 +410,7 @@ impl Work<'_, '_> {
             Op::Config => Ok((None, true)),
             Op::Workdir(op) => {
                 let key = workdir_key(op, snapshot, &self.platform());
-                self.through_cache(snapshot, key, |target| workdir(op, target))
+                self.through_cache(snapshot, key, Vec::new, |target| workdir(op, target))
             }
             Op::Run(op) => {
                 let mounting = Mounting {
@@ -399,7 +424,7 @@ impl Work<'_, '_> {
                 };
                 let inputs = mounting.inputs()?;
                 let key = run_key(op, &inputs, snapshot, &self.platform());
-                self.through_cache(snapshot, key, |target| {
+                let execute = |target: &Writable| {
                     let mut tail: Vec<u8> = Vec::new();
                     let mut sink = |stream: Stream, data: &[u8]| {
                         tail.extend_from_slice(data);
@@ -407,7 +432,7 @@ impl Work<'_, '_> {
                             tail.drain(..tail.len() - TAIL);
                         }
                         build.progress.event(Event::Output {
-                            id: self.id,
+                            id: self.at.id,
                             stderr: matches!(stream, Stream::Stderr),
                             data: data.to_vec(),
                         });
@@ -421,7 +446,8 @@ impl Work<'_, '_> {
                         }
                         e
                     })
-                })
+                };
+                self.through_cache(snapshot, key, || of_mounts(&inputs), execute)
             }
             Op::Copy(op) => self.copy(op, snapshot),
         }
@@ -461,7 +487,8 @@ impl Work<'_, '_> {
             name: &name,
         };
         let prepared = prepare_copy(op, &roots, &self.dir)?;
-        let content = prepared.content(self.build.context)?;
+        let mut digests = Vec::new();
+        let content = prepared.content(self.build.context, &mut digests)?;
         if let Some(memo) = memo {
             self.build.store.cache_put(&CacheRecord {
                 key: memo,
@@ -471,10 +498,12 @@ impl Work<'_, '_> {
                 took_ms: 0,
                 text: content.clone(),
                 inputs: Vec::new(),
+                about: Vec::new(),
             })?;
         }
         let key = prepared.key(&content, snapshot, &platform);
-        self.through_cache(snapshot, key, |target| prepared.execute(target))
+        let copied = || vec![prepared.copied(&content, &digests)];
+        self.through_cache(snapshot, key, copied, |target| prepared.execute(target))
     }
 
     /// Applies a record, if there is one: the time of its layer.
@@ -489,6 +518,7 @@ impl Work<'_, '_> {
         let Some(record) = self.build.store.cache_get(&key.id)? else {
             return Ok(None);
         };
+        self.build.recorder.hit(self.at, &record);
         snapshot.advance(record.layer, key.id.clone());
         Ok(Some(record.layer.map(|_| record.created)))
     }
@@ -497,6 +527,7 @@ impl Work<'_, '_> {
         &self,
         snapshot: &mut Snapshot,
         key: Key,
+        copied: impl FnOnce() -> Vec<Copied>,
         execute: impl FnOnce(&Writable) -> Result<(), BuildError>,
     ) -> Result<(Option<String>, bool), BuildError> {
         let store = self.build.store;
@@ -508,6 +539,8 @@ impl Work<'_, '_> {
         if let Some(done) = self.lookup(snapshot, &key)? {
             return Ok((done, true));
         }
+        let recorder = &self.build.recorder;
+        let about = recorder.miss(self.at, &self.shape, &key, copied());
         let began = Instant::now();
         std::fs::create_dir_all(&self.dir).context("creating", &self.dir)?;
         let target = Writable::new(store, snapshot.layers(), self.dir.join("rw"))?;
@@ -524,8 +557,9 @@ impl Work<'_, '_> {
             layer,
             created: created.clone(),
             took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            text: self.step.text.clone(),
+            text: self.step.source.clone(),
             inputs: key.inputs,
+            about,
         })?;
         let _ = std::fs::remove_dir_all(&self.dir);
         snapshot.advance(layer, key.id);

@@ -162,18 +162,24 @@ pub fn run(
 }
 
 /// One source of a COPY, listed or fetched, ready to be digested and copied.
-enum Found {
+pub enum Found {
+    /// Of the context, a stage or an image.
     Listed(Vec<Match>),
+    /// A here-document's name and text.
     Inline(String, String),
+    /// A download.
     File(Download),
+    /// A git repository.
     Directory(Root, Vec<Match>),
 }
 
 /// A COPY whose sources are known.
 pub struct PreparedCopy<'a> {
-    op: &'a CopyOp,
+    /// What is to be done.
+    pub op: &'a CopyOp,
     source: Option<&'a Root>,
-    found: Vec<Found>,
+    /// For each source what it names.
+    pub found: Vec<Found>,
     exclude_text: String,
 }
 
@@ -269,8 +275,12 @@ fn check_sum(op: &CopyOp, file: &Path) -> Result<(), BuildError> {
 }
 
 impl PreparedCopy<'_> {
-    /// Digest of everything that is copied.
-    pub fn content(&self, context: Option<&Context>) -> Result<String, BuildError> {
+    /// Digest of everything that is copied; those of its files are added to `digests`, in order.
+    pub fn content(
+        &self,
+        context: Option<&Context>,
+        digests: &mut Vec<[u8; 32]>,
+    ) -> Result<String, BuildError> {
         let mut hash = blake3::Hasher::new();
         for f in &self.found {
             let part = match f {
@@ -280,16 +290,20 @@ impl PreparedCopy<'_> {
                         .ok_or_else(|| BuildError::new("no source root"))?;
                     let from_context = self.op.from == CopyFrom::Context;
                     let cache = context.filter(|_| from_context).map(Context::cache);
-                    digest_matches(root, matches, cache, !from_context)?
+                    digest_matches(root, matches, cache, !from_context, digests)?
                 }
                 Found::Inline(name, text) => format!("{name}\0{text}"),
                 Found::File(d) => {
                     let mut h = blake3::Hasher::new();
                     h.update_reader(std::fs::File::open(&d.file).context("opening", &d.file)?)
                         .context("reading", &d.file)?;
-                    format!("{}\0{}", d.name, h.finalize().to_hex())
+                    let digest = h.finalize();
+                    digests.push(*digest.as_bytes());
+                    format!("{}\0{}", d.name, digest.to_hex())
                 }
-                Found::Directory(root, matches) => digest_matches(root, matches, None, false)?,
+                Found::Directory(root, matches) => {
+                    digest_matches(root, matches, None, false, digests)?
+                }
             };
             hash.update(&(part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());

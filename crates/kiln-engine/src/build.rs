@@ -13,7 +13,7 @@ use kiln_build::{BuildError, Built, Context, Event, Fetch, Progress};
 use kiln_check::{Finding, Pragmas, Surroundings};
 use kiln_dockerfile::{Dockerfile, ParseError};
 use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply, decompress, looks_like_tar};
-use kiln_oci::{OciError, Platform, Reference};
+use kiln_oci::{Digest, OciError, Platform, Reference};
 use kiln_runtime::{Cancel, Network};
 use kiln_store::{Scratch, Store};
 use kiln_tree::Root;
@@ -129,6 +129,7 @@ fn inner(
     let options = BuildOptions {
         dockerfile_name: sources.name.clone(),
         dockerfile: sources.dockerfile.clone(),
+        project: project(&request.context, &sources.name),
         target: request.target.clone(),
         build_args,
         tags: request
@@ -182,6 +183,14 @@ fn warn(file: &Dockerfile, name: &str, progress: &dyn Progress) -> Result<(), Bu
         }
         _ => Ok(()),
     }
+}
+
+/// Tells a project from others by where its context and its Dockerfile are.
+fn project(context: &str, dockerfile: &str) -> String {
+    let dir = std::fs::canonicalize(context);
+    let place = dir.map_or_else(|_| context.to_owned(), |d| d.display().to_string());
+    let digest = Digest::of(format!("{place}\0{dockerfile}").as_bytes());
+    digest.hex()[..16].to_owned()
 }
 
 fn located(e: ParseError, name: &str) -> BuildError {

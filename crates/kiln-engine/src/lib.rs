@@ -17,6 +17,7 @@ pub mod push;
 pub mod registry;
 pub mod save;
 mod stream;
+pub mod why;
 
 pub use kiln_build::BuildError;
 

@@ -25,6 +25,31 @@ pub struct CacheRecord {
     pub text: String,
     /// What went into the key, to explain a miss.
     pub inputs: Vec<Input>,
+    /// What else a miss is explained with: it is no part of the key.
+    pub about: Vec<Input>,
+}
+
+impl CacheRecord {
+    /// The state of the step before, where the inputs name one.
+    fn parent(&self) -> &str {
+        let state = |i: &&Input| i.kind == "parent" && i.name == "state";
+        self.inputs
+            .iter()
+            .find(state)
+            .map_or("", |i| i.value.as_str())
+    }
+}
+
+/// Why a record isn't there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// It was removed.
+    Record,
+    /// Its layer was.
+    Layer,
+    /// There was none of that key, and there were others of that shape, which
+    /// were removed.
+    Others,
 }
 
 /// One of the things a step's result depends on.
@@ -38,7 +63,7 @@ pub struct Input {
     pub value: String,
 }
 
-const COLUMNS: &str = "key, shape, layer, created, took_ms, text, inputs, seq";
+const COLUMNS: &str = "key, shape, layer, created, took_ms, text, inputs, seq, about";
 
 impl Store {
     /// Looks a step up. A record whose layer is gone counts as absent.
@@ -50,7 +75,7 @@ impl Store {
                     FROM cache WHERE key = ?"
             ))?;
             let row = statement.query_row([key], |row| {
-                Ok((record(row), row.get::<_, i64>(7)?, row.get::<_, bool>(8)?))
+                Ok((record(row), row.get::<_, i64>(7)?, row.get::<_, bool>(9)?))
             });
             Ok(row.optional()?)
         })?;
@@ -68,7 +93,8 @@ impl Store {
         }
         self.write(|tx| {
             let row = params![key, seq];
-            Ok(tx.execute("DELETE FROM cache WHERE key = ? AND seq = ?", row)?)
+            tx.execute("DELETE FROM cache WHERE key = ? AND seq = ?", row)?;
+            Ok(tx.execute("UPDATE gone SET layer = 1 WHERE key = ?", [key])?)
         })?;
         Ok(None)
     }
@@ -76,32 +102,74 @@ impl Store {
     /// Stores a record, replacing the one with the same key.
     pub fn cache_put(&self, r: &CacheRecord) -> Result<()> {
         let inputs = serde_json::to_string(&r.inputs).map_err(StoreError::corrupt)?;
+        let about = serde_json::to_string(&r.about).map_err(StoreError::corrupt)?;
         let layer = r.layer.map(|d| d.to_string());
         self.write(|tx| {
             let seq = next_seq(tx)?;
             tx.prepare_cached(&format!(
-                "INSERT OR REPLACE INTO cache ({COLUMNS}, boot)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                "INSERT OR REPLACE INTO cache ({COLUMNS}, parent, boot)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             ))?
             .execute(params![
-                r.key, r.shape, layer, r.created, r.took_ms, r.text, inputs, seq, self.boot
+                r.key,
+                r.shape,
+                layer,
+                r.created,
+                r.took_ms,
+                r.text,
+                inputs,
+                seq,
+                about,
+                r.parent(),
+                self.boot
             ])?;
             Ok(())
         })
     }
 
-    /// The latest records of the same step with whatever inputs, newest first.
+    /// Records to compare a miss with: the latest of the same shape, of the
+    /// same text, and of the same parent, newest first, each once.
     ///
-    /// Tells whether a hit is possible at all, and against what to compare
-    /// when there was none. Whether their layers still exist is not checked.
-    pub fn cache_like(&self, shape: &str, limit: usize) -> Result<Vec<CacheRecord>> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    /// Whether their layers still exist is not checked.
+    pub fn cache_near(&self, shape: &str, text: &str, parent: &str) -> Result<Vec<CacheRecord>> {
+        const EACH: &str = "ORDER BY seq DESC LIMIT 12)";
         self.read(|conn| {
             let mut statement = conn.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM cache WHERE shape = ? ORDER BY seq DESC LIMIT ?"
+                "SELECT {COLUMNS} FROM cache WHERE key IN (
+                    SELECT key FROM (SELECT key FROM cache WHERE shape = ?1 {EACH}
+                    UNION SELECT key FROM (SELECT key FROM cache WHERE parent <> ''
+                        AND substr(text, 1, 80) = substr(?2, 1, 80) AND text = ?2 {EACH}
+                    UNION SELECT key FROM (SELECT key FROM cache WHERE parent <> ''
+                        AND parent = ?3 {EACH}
+                ) ORDER BY seq DESC"
             ))?;
-            let rows = statement.query_map(params![shape, limit], |row| Ok(record(row)))?;
+            let rows = statement.query_map([shape, text, parent], |row| Ok(record(row)))?;
             rows.map(|row| row?).collect()
+        })
+    }
+
+    /// The record of a key as it is, whether its layer still exists or not.
+    pub fn cache_peek(&self, key: &str) -> Result<Option<CacheRecord>> {
+        self.read(|conn| {
+            let mut statement =
+                conn.prepare_cached(&format!("SELECT {COLUMNS} FROM cache WHERE key = ?"))?;
+            let row = statement.query_row([key], |row| Ok(record(row)));
+            row.optional()?.transpose()
+        })
+    }
+
+    /// Whether there was a record of that key once, or of that shape: the last
+    /// 20,000 that went are known.
+    pub fn cache_gone(&self, key: &str, shape: &str) -> Result<Option<Gone>> {
+        self.read(|conn| {
+            let mut statement = conn
+                .prepare_cached("SELECT layer FROM gone WHERE key = ? ORDER BY n DESC LIMIT 1")?;
+            let layer: Option<bool> = statement.query_row([key], |row| row.get(0)).optional()?;
+            if let Some(layer) = layer {
+                return Ok(Some(if layer { Gone::Layer } else { Gone::Record }));
+            }
+            let mut statement = conn.prepare_cached("SELECT 1 FROM gone WHERE shape = ?")?;
+            Ok(statement.exists([shape])?.then_some(Gone::Others))
         })
     }
 }
@@ -109,6 +177,7 @@ impl Store {
 fn record(row: &Row<'_>) -> Result<CacheRecord> {
     let layer: Option<String> = row.get(2)?;
     let inputs: String = row.get(6)?;
+    let about: String = row.get(8)?;
     Ok(CacheRecord {
         key: row.get(0)?,
         shape: row.get(1)?,
@@ -117,5 +186,6 @@ fn record(row: &Row<'_>) -> Result<CacheRecord> {
         took_ms: row.get(4)?,
         text: row.get(5)?,
         inputs: serde_json::from_str(&inputs).map_err(StoreError::corrupt)?,
+        about: serde_json::from_str(&about).map_err(StoreError::corrupt)?,
     })
 }

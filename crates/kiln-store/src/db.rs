@@ -109,6 +109,36 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (name, position)
     ) WITHOUT ROWID;
 ",
+    "
+    -- To explain misses: what a record is found by besides its key and shape,
+    -- and what is told of it that is no part of its key.
+    ALTER TABLE cache ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+    ALTER TABLE cache ADD COLUMN about TEXT NOT NULL DEFAULT '[]';
+    CREATE INDEX cache_parent ON cache (parent, seq) WHERE parent <> '';
+    CREATE INDEX cache_text ON cache (substr(text, 1, 80), seq) WHERE parent <> '';
+
+    -- Knowledge, not state, as above: keys of records that are gone, and what
+    -- was told of the last builds.
+    CREATE TABLE gone (
+        n INTEGER PRIMARY KEY,
+        key TEXT NOT NULL,
+        shape TEXT NOT NULL,
+        layer INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX gone_key ON gone (key);
+    CREATE INDEX gone_shape ON gone (shape);
+    CREATE TRIGGER cache_gone AFTER DELETE ON cache WHEN old.parent <> '' BEGIN
+        INSERT INTO gone (key, shape) VALUES (old.key, old.shape);
+        DELETE FROM gone WHERE n <= last_insert_rowid() - 20000;
+    END;
+    CREATE TABLE builds (
+        n INTEGER PRIMARY KEY,
+        image TEXT,
+        at TEXT NOT NULL,
+        report BLOB NOT NULL
+    );
+    CREATE INDEX builds_image ON builds (image) WHERE image IS NOT NULL;
+",
 ];
 
 /// The format that this version writes.

@@ -12,6 +12,7 @@
 //! locks/         lock files: `use`, `open`, and one per step being built
 //! caches/<k>.<n> directories that steps keep between builds, see `caches.rs`
 //! contexts/      per-context file-stat caches, managed by the builder
+//! listings/      lists of files that steps copied, to explain misses
 //! ```
 //!
 //! Three rules keep it consistent:
@@ -27,6 +28,7 @@
 //!   [`Store::hold`]) which deleting layers takes exclusively.
 
 mod blobs;
+mod builds;
 mod cache;
 mod caches;
 mod collect;
@@ -36,6 +38,7 @@ mod durable;
 mod error;
 mod images;
 mod layers;
+mod listings;
 mod lists;
 mod lock;
 mod resolve;
@@ -46,7 +49,8 @@ mod tags;
 mod usage;
 
 pub use blobs::Blob;
-pub use cache::{CacheRecord, Input};
+pub use builds::BuildRecord;
+pub use cache::{CacheRecord, Gone, Input};
 pub use caches::{CacheDir, Claim};
 pub use collect::Freed;
 pub use error::{Result, StoreError};

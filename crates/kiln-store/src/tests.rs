@@ -3,6 +3,7 @@
 mod caches;
 mod concurrency;
 mod durability;
+mod explaining;
 mod names;
 mod removal;
 
@@ -77,6 +78,7 @@ fn record(key: &str, layer: Option<Digest>) -> CacheRecord {
         took_ms: 7,
         text: "RUN true".to_owned(),
         inputs: vec![input],
+        about: Vec::new(),
     }
 }
 

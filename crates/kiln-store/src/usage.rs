@@ -64,6 +64,8 @@ impl Store {
     /// Forgets the whole build cache; its layers go with the next
     /// [`Store::collect`]. Returns how many records there were.
     pub fn cache_clear(&self) -> Result<usize> {
-        self.write_through(|tx| Ok(tx.execute("DELETE FROM cache", [])?))
+        let records = self.write_through(|tx| Ok(tx.execute("DELETE FROM cache", [])?))?;
+        self.listings_clear()?;
+        Ok(records)
     }
 }

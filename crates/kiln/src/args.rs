@@ -29,6 +29,8 @@ pub enum Command {
     Images(ImagesArgs),
     /// Show how an image came about
     History(HistoryArgs),
+    /// Tell why steps of a build were cached or not
+    Why(WhyArgs),
     /// Give an image another name
     Tag(TagArgs),
     /// Remove images
@@ -298,6 +300,16 @@ pub struct BuildArgs {
     /// How progress is shown
     #[arg(long, value_enum, default_value = "auto", env = "BUILDKIT_PROGRESS")]
     pub progress: ProgressMode,
+    /// Tell at the end why each step was cached or not: text or json
+    #[arg(
+        long,
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text",
+        value_name = "FORM"
+    )]
+    pub explain: Option<ExplainMode>,
     /// Show no progress, print the image's id
     #[arg(short, long)]
     pub quiet: bool,
@@ -367,6 +379,25 @@ pub struct CheckArgs {
     /// Show a rule's page
     #[arg(long, value_name = "RULE")]
     pub explain: Option<String>,
+}
+
+/// The form of an explanation; with rawjson progress it is always JSON.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExplainMode {
+    Text,
+    Json,
+}
+
+#[derive(Args)]
+pub struct WhyArgs {
+    /// An image that was built here; without one the last build, even if it failed
+    pub image: Option<String>,
+    /// Only this step: 3 for [3/5], build/3 for [build 3/5], #7 for #7 of plain progress
+    #[arg(long, value_name = "STEP")]
+    pub step: Option<String>,
+    /// A Go template or `json`
+    #[arg(long)]
+    pub format: Option<String>,
 }
 
 #[derive(Args)]

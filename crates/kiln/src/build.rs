@@ -15,12 +15,13 @@ use kiln_oci::{Platform, Reference};
 use kiln_runtime::{Cancel, Network};
 use kiln_store::Store;
 
-use crate::args::{BuildArgs, CompressionArg, ProgressMode};
+use crate::args::{BuildArgs, CompressionArg, ExplainMode, ProgressMode};
 use crate::call::{self, Call};
 use crate::progress::screen;
 use crate::remote::{packing, push_one};
 use crate::secrets::{agents, secrets};
 use crate::transfer::{source_date_epoch, write_file};
+use crate::why::Listener;
 
 /// One `--output`.
 enum Output {
@@ -67,10 +68,16 @@ pub fn run(store: &Store, mut a: BuildArgs) -> Result<()> {
         registries: &registries,
         progress: &*screen,
     };
-    let built = match build(store, &request, &mut stdin, &bases, &*screen, &cancel) {
+    let listener = Listener::new(&*screen);
+    let explain = a.explain.map(|form| match mode {
+        ProgressMode::Rawjson => ExplainMode::Json,
+        _ => form,
+    });
+    let built = match build(store, &request, &mut stdin, &bases, &listener, &cancel) {
         Ok(b) => b,
         Err(e) => {
             screen.finish();
+            listener.explain(explain);
             return Err(report(e));
         }
     };
@@ -81,6 +88,7 @@ pub fn run(store: &Store, mut a: BuildArgs) -> Result<()> {
         .collect();
     screen.exported(&built.id.to_string(), &names);
     screen.finish();
+    listener.explain(explain);
     let mut manifest = None;
     for o in &outputs {
         let layers = &built.image.rootfs.diff_ids;

@@ -7,6 +7,7 @@ mod build;
 mod call;
 mod check;
 mod exit;
+mod explain;
 mod fmt;
 mod format;
 mod images;
@@ -17,6 +18,7 @@ mod system;
 mod template;
 mod transfer;
 mod units;
+mod why;
 
 use std::process::ExitCode;
 
@@ -68,6 +70,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Fmt(a) => fmt::run(&a),
         Command::Images(a) => images::list(&store, &a),
         Command::History(a) => images::history(&store, &a),
+        Command::Why(a) => why::run(&store, &a),
         Command::Tag(a) => images::tag(&store, &a),
         Command::Rmi(a) => images::remove(&store, &a),
         Command::Inspect(a) => images::inspect(&store, &a),

@@ -22,6 +22,8 @@ pub struct Input {
     pub value: String,
     /// What a bind mount shows of the context.
     pub listed: Option<Match>,
+    /// The digests of the files in it, in order.
+    pub digests: Vec<[u8; 32]>,
 }
 
 impl Mounting<'_> {
@@ -34,12 +36,13 @@ impl Mounting<'_> {
 
     fn input(&self, op: &MountOp, layers: Option<&Vec<Digest>>) -> Result<Input, BuildError> {
         let mut listed = None;
+        let mut digests = Vec::new();
         let value = match &op.mount {
             Mount::Bind(m) => {
                 let content = match layers {
                     Some(layers) => self.content_of_layers(op, layers, &m.source)?,
                     None => {
-                        let (found, content) = self.content_of_context(&m.source)?;
+                        let (found, content) = self.content_of_context(&m.source, &mut digests)?;
                         listed = Some(found);
                         content
                     }
@@ -76,10 +79,15 @@ impl Mounting<'_> {
             name,
             value,
             listed,
+            digests,
         })
     }
 
-    fn content_of_context(&self, source: &str) -> Result<(Match, String), BuildError> {
+    fn content_of_context(
+        &self,
+        source: &str,
+        digests: &mut Vec<[u8; 32]>,
+    ) -> Result<(Match, String), BuildError> {
         let context = self.context.ok_or_else(|| {
             BuildError::new("this build has no context to mount from")
                 .hint("name a stage or an image with from=…")
@@ -87,7 +95,7 @@ impl Mounting<'_> {
         let tree = context.tree();
         let found = exact(&tree, source)?;
         let matches = std::slice::from_ref(&found);
-        let content = digest_matches(tree.root, matches, Some(context.cache()), false)?;
+        let content = digest_matches(tree.root, matches, Some(context.cache()), false, digests)?;
         Ok((found, content))
     }
 
@@ -114,7 +122,7 @@ impl Mounting<'_> {
             &layer_tree(op, &root, &tree_name(op, written_from(op))),
             source,
         )?;
-        let content = digest_matches(&root, &[found], None, true)?;
+        let content = digest_matches(&root, &[found], None, true, &mut Vec::new())?;
         self.store.cache_put(&CacheRecord {
             key,
             shape: "content".to_owned(),
@@ -123,6 +131,7 @@ impl Mounting<'_> {
             took_ms: 0,
             text: content.clone(),
             inputs: Vec::new(),
+            about: Vec::new(),
         })?;
         Ok(content)
     }

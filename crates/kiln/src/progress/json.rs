@@ -54,7 +54,7 @@ fn print(value: &Value) {
 impl Progress for RawJson {
     fn event(&self, event: Event) {
         match event {
-            Event::Planned { .. } => {}
+            Event::Planned { .. } | Event::Explained(_) => {}
             Event::Started { id, name } => {
                 let started = Timestamp::now().to_string();
                 print(&json!({ "vertexes": [

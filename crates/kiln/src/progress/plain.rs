@@ -45,7 +45,7 @@ impl Plain {
 impl Progress for Plain {
     fn event(&self, event: Event) {
         match event {
-            Event::Planned { .. } => {}
+            Event::Planned { .. } | Event::Explained(_) => {}
             Event::Started { id, name } => {
                 let mut steps = self.steps.lock().unwrap_or_else(|e| e.into_inner());
                 eprintln!("#{id} {}", one_line(&name));

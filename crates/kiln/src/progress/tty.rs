@@ -141,6 +141,7 @@ impl Progress for Tty {
                 self.end(id, mark, &seconds(took));
             }
             Event::Failed { id, .. } => self.end(id, "ERROR ", ""),
+            Event::Explained(_) => {}
             Event::Warning(text) => {
                 let _ = self.multi.println(format!("WARNING: {text}"));
             }

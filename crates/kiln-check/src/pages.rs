@@ -3,13 +3,14 @@
 //! Under `## Bad` and `## Good` stand one or more blocks of ` ```dockerfile `. A block of ` ```files `
 //! before one gives its context: a line `1.5MB path`, or `path/` for a directory, each; a block of
 //! ` ```dockerignore ` gives the ignore file, one of ` ```others ` the project's other Dockerfiles,
-//! a line `path image` each. Under `## Fixed` stands what `--fix` makes of each bad
-//! example with this rule alone; a block's first word behind the language, `fails`, says that it is
-//! no valid Dockerfile.
+//! a line `path image` each, one of ` ```toml ` the `kiln.toml`. Under `## Fixed` stands what `--fix`
+//! makes of each bad example with this rule alone; a block's first word behind the language, `fails`,
+//! says that it is no valid Dockerfile.
 #![allow(clippy::unwrap_used)]
 
 use kiln_dockerfile::{Ignore, parse};
 
+use crate::config::Config;
 use crate::rule::Rule;
 use crate::subject::{ContextFacts, ContextFile, Surroundings};
 use crate::{RULES, check, fix};
@@ -20,6 +21,7 @@ struct Example {
     text: String,
     context: Option<ContextFacts>,
     others: Vec<(String, String)>,
+    config: Config,
 }
 
 fn page(rule: &Rule) -> String {
@@ -89,6 +91,7 @@ fn examples(page: &str, heading: &str) -> Vec<Example> {
                         let pairs = text.lines().filter_map(|l| l.split_once(' '));
                         next.others = pairs.map(|(p, i)| (p.into(), i.into())).collect();
                     }
+                    "toml" => next.config = Config::parse(&text).unwrap(),
                     "dockerfile" => {
                         next.text = text;
                         found.push(std::mem::take(&mut next));
@@ -125,6 +128,9 @@ fn surroundings(example: &Example) -> Surroundings<'_> {
     Surroundings {
         context: example.context.as_ref(),
         others: &example.others,
+        trusted_registries: &example.config.trusted_registries,
+        label_schema: &example.config.label_schema,
+        strict_labels: example.config.strict_labels,
         ..Surroundings::NONE
     }
 }

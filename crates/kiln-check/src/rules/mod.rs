@@ -1,25 +1,35 @@
 //! All rules, by subject.
 
+mod base_names;
 mod bases;
 mod build_tools;
 mod cache_order;
 mod casing;
 mod context;
 mod copies;
+mod copy;
 mod expose;
 mod from_args;
 mod image_name;
+mod label_values;
+mod labels;
 mod later_layers;
 mod layout;
 mod once;
+mod order;
+mod packages;
+mod pipes;
 mod pragmas;
 mod scope;
 mod secrets;
 mod sh;
 mod stage_names;
+mod stage_use;
 mod startup;
 mod taken;
 mod text;
+mod tools;
+mod users;
 mod variables;
 mod workdir;
 
@@ -30,17 +40,28 @@ use crate::rule::Rule;
 /// All rules, sorted by name.
 pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
     let groups: &[&'static [Rule]] = &[
+        base_names::RULES,
         bases::RULES,
         build_tools::RULES,
         cache_order::RULES,
         casing::RULES,
         context::RULES,
         copies::RULES,
+        copy::RULES,
         expose::RULES,
         from_args::RULES,
+        labels::RULES,
         later_layers::RULES,
         layout::RULES,
         once::RULES,
+        order::RULES,
+        packages::apt::RULES,
+        packages::pins::RULES,
+        packages::pip::RULES,
+        packages::ruby::RULES,
+        packages::unattended::RULES,
+        packages::upgrades::RULES,
+        pipes::RULES,
         pragmas::RULES,
         secrets::RULES,
         sh::assignments::RULES,
@@ -55,6 +76,8 @@ pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
         sh::variables::RULES,
         stage_names::RULES,
         startup::RULES,
+        tools::RULES,
+        users::RULES,
         variables::RULES,
         workdir::RULES,
     ];

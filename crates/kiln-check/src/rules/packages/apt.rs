@@ -1,0 +1,123 @@
+//! Debian's package managers.
+
+use super::{APT_GET, Call, Manager};
+use crate::finding::{Findings, Fix};
+use crate::rule::{Rule, Severity};
+use crate::subject::Subject;
+
+/// The rules of this module.
+pub static RULES: &[Rule] = &[
+    Rule {
+        id: "apt-get-recommends",
+        summary: "Install only what is asked for: --no-install-recommends",
+        severity: Severity::Info,
+        hadolint: &["DL3015"],
+        fixes: true,
+        check: recommends,
+        ..Rule::NEW
+    },
+    Rule {
+        id: "apt-in-script",
+        summary: "Call apt-get or apt-cache in scripts: apt is for people",
+        hadolint: &["DL3027"],
+        fixes: true,
+        check: apt,
+        ..Rule::NEW
+    },
+];
+
+fn recommends(subject: &Subject, findings: &mut Findings) {
+    for call in APT_GET.calls(subject).filter(|c| c.does(&["install"])) {
+        let said = ["no-install-recommends", "install-recommends"];
+        let mut words = call.command.args().iter();
+        let by_option = words.any(|w| w.text.contains("APT::Install-Recommends="));
+        if by_option || call.command.has_any_flag(&said) || configured(subject, call.n) {
+            continue;
+        }
+        let finding = findings.add(
+            call.script.span(call.verb.range.clone()),
+            "apt-get installs the packages that others recommend as well, which costs space and nobody asked for: add --no-install-recommends",
+        );
+        call.offer(finding, call.verb, "--no-install-recommends");
+    }
+}
+
+/// Whether a script up to here, in this stage or those below it, configures apt.
+fn configured(subject: &Subject, n: usize) -> bool {
+    let Some(stage) = subject.stages.iter().find(|s| s.range.contains(&n)) else {
+        return false;
+    };
+    let ancestry = subject.ancestry(stage.index);
+    let mut stages = ancestry.iter().filter_map(|s| subject.stages.get(*s));
+    stages.any(|stage| {
+        let mut scripts = subject.scripts_of(stage).filter(|(m, _)| *m <= n);
+        scripts.any(|(_, s)| s.text().contains("Install-Recommends"))
+    })
+}
+
+const APT: Manager = Manager {
+    programs: &["apt"],
+    with_value: APT_GET.with_value,
+};
+
+fn apt(subject: &Subject, findings: &mut Findings) {
+    for call in APT.calls(subject) {
+        let Some(name) = call.command.words.first() else {
+            continue;
+        };
+        let better = replacement(&call);
+        let finding = findings.add(
+            call.script.span(name.range.clone()),
+            format!(
+                "apt's options and output may change from release to release, and it warns of that itself: call {}",
+                better.unwrap_or("apt-get or apt-cache")
+            ),
+        );
+        if let Some(better) = better
+            && name.text == "apt"
+            && call.script.editable()
+        {
+            let range = call.script.span(name.range.clone()).range();
+            finding.fix(Fix::replace(format!("call {better}"), range, better));
+        }
+    }
+}
+
+/// The command that does the same, where one is sure to.
+fn replacement(call: &Call) -> Option<&'static str> {
+    const FLAGS: [&str; 16] = [
+        "yes",
+        "assume-yes",
+        "quiet",
+        "no-install-recommends",
+        "install-recommends",
+        "no-install-suggests",
+        "fix-broken",
+        "fix-missing",
+        "allow-downgrades",
+        "allow-change-held-packages",
+        "allow-unauthenticated",
+        "reinstall",
+        "purge",
+        "target-release",
+        "default-release",
+        "option",
+    ];
+    let known = call.command.flags().all(|flag| {
+        match flag.text.strip_prefix("--") {
+            Some(long) => FLAGS.contains(&long.split('=').next().unwrap_or(long)),
+            None => flag.text.chars().nth(1).is_some_and(|c| "yqftmo".contains(c)),
+        }
+    });
+    // apt takes patterns where apt-get takes regular expressions.
+    let plain = call.operands.iter().all(|a| {
+        let name = a.text.split('=').next().unwrap_or_default();
+        a.fixed && !name.contains(['*', '?', '[', '~', '^'])
+    });
+    match call.verb.text.as_str() {
+        "install" | "remove" | "purge" | "autoremove" | "update" if known && plain => {
+            Some("apt-get")
+        }
+        _ => None,
+    }
+}

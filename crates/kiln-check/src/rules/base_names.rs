@@ -107,7 +107,10 @@ fn untrusted(subject: &Subject, findings: &mut Findings) {
         let registry = registry(image);
         findings.add(
             span,
-            format!("{image} comes from {registry}, which isn't among the trusted registries ({})", trusted.join(", ")),
+            format!(
+                "{image} comes from {registry}, which isn't among the trusted registries ({})",
+                trusted.join(", ")
+            ),
         );
     };
     for stage in &subject.stages {
@@ -120,7 +123,10 @@ fn untrusted(subject: &Subject, findings: &mut Findings) {
                 let number = image.parse::<usize>().is_ok();
                 let known = number || subject.stage_named(image, stage.index).is_some();
                 if !known && !image.is_empty() && refused(image) {
-                    say(flag_span(&instruction.kind, name, instruction.keyword_span()), image);
+                    say(
+                        flag_span(&instruction.kind, name, instruction.keyword_span()),
+                        image,
+                    );
                 }
             }
         }

@@ -110,7 +110,9 @@ fn extracts(subject: &Subject, stage: &Stage, after: usize, name: &str) -> bool 
         script.calls("tar").any(|tar| {
             let args = tar.args();
             // `tar xf a.tar` does without the dash.
-            let bundled = args.first().filter(|a| a.text.chars().all(|c| c.is_ascii_alphabetic()));
+            let bundled = args
+                .first()
+                .filter(|a| a.text.chars().all(|c| c.is_ascii_alphabetic()));
             let extracting = tar.has_any_flag(&["x", "extract", "get"])
                 || bundled.is_some_and(|a| a.text.contains('x'));
             extracting && args.iter().any(|a| base(&a.text) == name)
@@ -125,7 +127,10 @@ fn several(subject: &Subject, findings: &mut Findings) {
         };
         let dest = unquoted(&args.dest);
         let is_dir = dest.ends_with(['/', '\\']) || dest == "." || dest.ends_with("/.");
-        let variable = dest.rsplit('/').next().is_some_and(|last| last.contains('$'));
+        let variable = dest
+            .rsplit('/')
+            .next()
+            .is_some_and(|last| last.contains('$'));
         if args.sources.len() < 2 || is_dir || variable {
             continue;
         }

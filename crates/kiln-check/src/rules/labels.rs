@@ -45,42 +45,90 @@ pub static RULES: &[Rule] = &[
         id: "label-url",
         summary: "Write a URL where kiln.toml asks for one",
         hadolint: &["DL3052"],
-        check: |s, f| of_kind(s, f, "url", "a URL, as https://example.com", label_values::url),
+        check: |s, f| {
+            of_kind(
+                s,
+                f,
+                "url",
+                "a URL, as https://example.com",
+                label_values::url,
+            )
+        },
         ..Rule::NEW
     },
     Rule {
         id: "label-time",
         summary: "Write a time as RFC 3339 has it where kiln.toml asks for one",
         hadolint: &["DL3053"],
-        check: |s, f| of_kind(s, f, "rfc3339", "a time, as 2024-05-01T12:00:00Z", label_values::time),
+        check: |s, f| {
+            of_kind(
+                s,
+                f,
+                "rfc3339",
+                "a time, as 2024-05-01T12:00:00Z",
+                label_values::time,
+            )
+        },
         ..Rule::NEW
     },
     Rule {
         id: "label-license",
         summary: "Name licenses as SPDX does where kiln.toml asks for one",
         hadolint: &["DL3054"],
-        check: |s, f| of_kind(s, f, "spdx", "an SPDX license, as Apache-2.0", label_values::license),
+        check: |s, f| {
+            of_kind(
+                s,
+                f,
+                "spdx",
+                "an SPDX license, as Apache-2.0",
+                label_values::license,
+            )
+        },
         ..Rule::NEW
     },
     Rule {
         id: "label-git-hash",
         summary: "Write a commit's hash where kiln.toml asks for one",
         hadolint: &["DL3055"],
-        check: |s, f| of_kind(s, f, "hash", "a commit's hash, of 40 or 7 digits", label_values::hash),
+        check: |s, f| {
+            of_kind(
+                s,
+                f,
+                "hash",
+                "a commit's hash, of 40 or 7 digits",
+                label_values::hash,
+            )
+        },
         ..Rule::NEW
     },
     Rule {
         id: "label-version",
         summary: "Write a semantic version where kiln.toml asks for one",
         hadolint: &["DL3056"],
-        check: |s, f| of_kind(s, f, "semver", "a semantic version, as 1.2.3", label_values::version),
+        check: |s, f| {
+            of_kind(
+                s,
+                f,
+                "semver",
+                "a semantic version, as 1.2.3",
+                label_values::version,
+            )
+        },
         ..Rule::NEW
     },
     Rule {
         id: "label-email",
         summary: "Write an e-mail address where kiln.toml asks for one",
         hadolint: &["DL3058"],
-        check: |s, f| of_kind(s, f, "email", "an e-mail address, as me@example.com", label_values::email),
+        check: |s, f| {
+            of_kind(
+                s,
+                f,
+                "email",
+                "an e-mail address, as me@example.com",
+                label_values::email,
+            )
+        },
         ..Rule::NEW
     },
 ];

@@ -77,7 +77,8 @@ fn early_use(pairs: &[KeyValue], known: impl Fn(&str) -> bool) -> Option<(usize,
     let uses = |at: usize, pair: &KeyValue| {
         let others = pairs.iter().enumerate().filter(|(other, _)| *other != at);
         let mut used = others.filter(|(_, other)| mentions(&pair.value, &other.key));
-        used.find(|(_, other)| !known(&other.key)).map(|(_, o)| o.key.as_str())
+        used.find(|(_, other)| !known(&other.key))
+            .map(|(_, o)| o.key.as_str())
     };
     let mut all = pairs.iter().enumerate();
     all.find_map(|(at, pair)| uses(at, pair).map(|name| (at, name)))
@@ -102,12 +103,14 @@ fn known(subject: &Subject, stage: &Stage, n: usize, name: &str) -> bool {
             return false;
         };
         let before = below.range.clone().zip(subject.of_stage(below));
-        before.take_while(|(m, _)| *m < n).any(|(_, i)| match &i.kind {
-            Kind::Env(pairs) => pairs.iter().any(|p| p.key == name),
-            // An ARG is gone with its stage.
-            Kind::Arg(args) => below.index == stage.index && args.iter().any(|a| a.key == name),
-            _ => false,
-        })
+        before
+            .take_while(|(m, _)| *m < n)
+            .any(|(_, i)| match &i.kind {
+                Kind::Env(pairs) => pairs.iter().any(|p| p.key == name),
+                // An ARG is gone with its stage.
+                Kind::Arg(args) => below.index == stage.index && args.iter().any(|a| a.key == name),
+                _ => false,
+            })
     })
 }
 
@@ -119,7 +122,11 @@ fn port(subject: &Subject, findings: &mut Findings) {
         }
         for word in instruction.words(escape) {
             let ports = word.text.split('/').next().unwrap_or_default();
-            let ports = ports.trim_matches(['"', '\'']).rsplit(':').next().unwrap_or_default();
+            let ports = ports
+                .trim_matches(['"', '\''])
+                .rsplit(':')
+                .next()
+                .unwrap_or_default();
             let number = |p: &str| p.parse::<u64>().ok();
             if let Some(port) = ports.split('-').filter_map(number).find(|p| *p > 65535) {
                 findings.add(

@@ -45,14 +45,17 @@ fn by_shell(subject: &Subject, n: usize) -> bool {
     let stages = ancestry.iter().filter_map(|s| subject.stages.get(*s));
     let mut shells = stages.filter_map(|stage| {
         let before = stage.range.clone().zip(subject.of_stage(stage));
-        let argvs = before.filter(|(m, _)| *m < n).filter_map(|(_, i)| match &i.kind {
-            Kind::Shell(argv) => Some(argv),
-            _ => None,
-        });
-        argvs.last()
+        let mut argvs = before
+            .filter(|(m, _)| *m < n)
+            .filter_map(|(_, i)| match &i.kind {
+                Kind::Shell(argv) => Some(argv),
+                _ => None,
+            });
+        argvs.next_back()
     });
     shells.next().is_some_and(|argv| {
-        argv.windows(2).any(|pair| matches!(pair, [flag, option] if ends_in_o(flag) && option == "pipefail"))
+        argv.windows(2)
+            .any(|pair| matches!(pair, [flag, option] if ends_in_o(flag) && option == "pipefail"))
     })
 }
 
@@ -66,8 +69,8 @@ fn by_set(script: &Script, pipe: &Command) -> bool {
     let sets = script.calls("set");
     let mut before = sets.filter(|c| c.range.start < pipe.range.start);
     before.any(|c| {
-        c.args()
-            .windows(2)
-            .any(|p| matches!(p, [flag, option] if ends_in_o(&flag.text) && option.text == "pipefail"))
+        c.args().windows(2).any(
+            |p| matches!(p, [flag, option] if ends_in_o(&flag.text) && option.text == "pipefail"),
+        )
     })
 }

@@ -21,7 +21,8 @@ pub(super) fn results(subject: &Subject) -> Vec<usize> {
     }
     let last = subject.stages.len().saturating_sub(1);
     let all = 0..subject.stages.len();
-    all.filter(|n| *n == last || used.get(*n) == Some(&false)).collect()
+    all.filter(|n| *n == last || used.get(*n) == Some(&false))
+        .collect()
 }
 
 /// The stages and images whose files an instruction takes.

@@ -78,7 +78,9 @@ fn pointless(subject: &Subject, findings: &mut Findings) {
                 findings,
                 script,
                 command,
-                format!("{program} has nothing to work on in a build: no service runs there, no terminal is there, and only files are kept"),
+                format!(
+                    "{program} has nothing to work on in a build: no service runs there, no terminal is there, and only files are kept"
+                ),
             );
         }
     }
@@ -128,7 +130,9 @@ fn add_flag(finding: &mut Finding, script: &Script, command: &Command, flag: &st
 
 fn useradd(subject: &Subject, findings: &mut Findings) {
     for (_, script, command) in all_commands(subject).filter(|(.., c)| c.program() == "useradd") {
-        let uid = command.flag_value("u").or_else(|| command.flag_value("uid"));
+        let uid = command
+            .flag_value("u")
+            .or_else(|| command.flag_value("uid"));
         let high = uid.is_some_and(|u| u.len() > 5 && u.chars().all(|c| c.is_ascii_digit()));
         if !high || command.has_any_flag(&["l", "no-log-init"]) {
             continue;
@@ -145,7 +149,13 @@ fn useradd(subject: &Subject, findings: &mut Findings) {
 
 fn wget(subject: &Subject, findings: &mut Findings) {
     for (n, script, command) in all_commands(subject).filter(|(.., c)| c.program() == "wget") {
-        let long = ["progress", "quiet", "no-verbose", "output-file", "append-output"];
+        let long = [
+            "progress",
+            "quiet",
+            "no-verbose",
+            "output-file",
+            "append-output",
+        ];
         let mut short = command.flags().filter(|f| !f.text.starts_with("--"));
         let quiet = short.any(|f| f.text == "-nv" || ends_quiet(&f.text));
         if quiet || command.has_any_flag(&long) || command.has_flag("version") {
@@ -211,7 +221,9 @@ fn wget_and_curl(subject: &Subject, findings: &mut Findings) {
                     findings,
                     script,
                     last,
-                    format!("this stage fetches with both {first} and {second}: one of them does, and the other need not be in the image"),
+                    format!(
+                        "this stage fetches with both {first} and {second}: one of them does, and the other need not be in the image"
+                    ),
                 );
             }
         }

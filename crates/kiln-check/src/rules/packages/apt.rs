@@ -103,12 +103,17 @@ fn replacement(call: &Call) -> Option<&'static str> {
         "default-release",
         "option",
     ];
-    let known = call.command.flags().all(|flag| {
-        match flag.text.strip_prefix("--") {
+    let known = call
+        .command
+        .flags()
+        .all(|flag| match flag.text.strip_prefix("--") {
             Some(long) => FLAGS.contains(&long.split('=').next().unwrap_or(long)),
-            None => flag.text.chars().nth(1).is_some_and(|c| "yqftmo".contains(c)),
-        }
-    });
+            None => flag
+                .text
+                .chars()
+                .nth(1)
+                .is_some_and(|c| "yqftmo".contains(c)),
+        });
     // apt takes patterns where apt-get takes regular expressions.
     let plain = call.operands.iter().all(|a| {
         let name = a.text.split('=').next().unwrap_or_default();

@@ -176,9 +176,7 @@ impl<'s> Call<'s> {
 pub(super) fn all_commands<'s>(
     subject: &'s Subject,
 ) -> impl Iterator<Item = (usize, &'s Script, &'s Command)> {
-    let of = |(n, script): (usize, &'s Script)| {
-        script.commands.iter().map(move |c| (n, script, c))
-    };
+    let of = |(n, script): (usize, &'s Script)| script.commands.iter().map(move |c| (n, script, c));
     subject.scripts().flat_map(of)
 }
 

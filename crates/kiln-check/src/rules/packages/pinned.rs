@@ -39,7 +39,8 @@ pub fn zypper(package: &str) -> bool {
 pub fn pip(package: &str) -> bool {
     const KINDS: [&str; 4] = ["git", "hg", "svn", "bzr"];
     let scheme = package.split(':').next().unwrap_or_default();
-    let repository = package.contains(':') && KINDS.contains(&scheme.split('+').next().unwrap_or(""));
+    let repository =
+        package.contains(':') && KINDS.contains(&scheme.split('+').next().unwrap_or(""));
     if repository {
         let path = package.rsplit("://").next().unwrap_or_default();
         // What stands before an `@` in the host's part is a user.
@@ -48,7 +49,9 @@ pub fn pip(package: &str) -> bool {
     package.contains(['=', '<', '>', '~', '/'])
         || package.contains("!=")
         || package == "."
-        || [".whl", ".tar.gz", ".zip"].iter().any(|s| package.ends_with(s))
+        || [".whl", ".tar.gz", ".zip"]
+            .iter()
+            .any(|s| package.ends_with(s))
 }
 
 /// `express@4`, `@scope/name@1`, a file, a directory, a URL; of a repository `#` and a revision.
@@ -57,7 +60,10 @@ pub fn npm(package: &str) -> bool {
     if package == "." || package == ".." || PATHS.iter().any(|p| package.starts_with(p)) {
         return true;
     }
-    if [".tar", ".tar.gz", ".tgz"].iter().any(|s| package.ends_with(s)) {
+    if [".tar", ".tar.gz", ".tgz"]
+        .iter()
+        .any(|s| package.ends_with(s))
+    {
         return true;
     }
     let scoped = package.strip_prefix('@').and_then(|p| p.split_once('/'));
@@ -81,7 +87,10 @@ pub fn go(package: &str) -> bool {
         Some((_, version)) => !FLOATING.contains(&version),
         None => {
             let first = package.split('/').next().unwrap_or_default();
-            first.is_empty() || first.starts_with('.') || !first.contains('.') || package.ends_with(".go")
+            first.is_empty()
+                || first.starts_with('.')
+                || !first.contains('.')
+                || package.ends_with(".go")
         }
     }
 }
@@ -105,17 +114,42 @@ mod tests {
         all(apk, &["a=1", "a~1", "a>1", "a.apk"], &["a", "a@edge"]);
         all(
             rpm,
-            &["a-1", "a-b-1.2", "gcc-c++-1.1", "ssl-1:1.1.1k", "a.rpm", "@tools", "https://x/a"],
+            &[
+                "a-1",
+                "a-b-1.2",
+                "gcc-c++-1.1",
+                "ssl-1:1.1.1k",
+                "a.rpm",
+                "@tools",
+                "https://x/a",
+            ],
             &["a", "a-b", "a-b-c"],
         );
         all(
             pip,
-            &["a==1", "a~=1", "a!=1", "a<2", "./a", "a.whl", "git+https://h/r@v1", "git+ssh://u@h/r@v"],
+            &[
+                "a==1",
+                "a~=1",
+                "a!=1",
+                "a<2",
+                "./a",
+                "a.whl",
+                "git+https://h/r@v1",
+                "git+ssh://u@h/r@v",
+            ],
             &["a", "a[b]", "git+https://h/r#egg=a", "git+ssh://u@h/r"],
         );
         all(
             npm,
-            &["a@1", "@s/a@1", "./a", "a.tgz", "git://h/r#v1", "u/r#v1", "~/a"],
+            &[
+                "a@1",
+                "@s/a@1",
+                "./a",
+                "a.tgz",
+                "git://h/r#v1",
+                "u/r#v1",
+                "~/a",
+            ],
             &["a", "@s/a", "git+https://u@h/r", "u/r"],
         );
         all(

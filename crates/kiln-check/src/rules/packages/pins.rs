@@ -1,6 +1,8 @@
 //! Packages whose version isn't said.
 
-use super::{APK, APT_GET, Call, DNF, Manager, YUM, ZYPPER, all_commands, names, pinned, pip, ruby};
+use super::{
+    APK, APT_GET, Call, DNF, Manager, YUM, ZYPPER, all_commands, names, pinned, pip, ruby,
+};
 use crate::finding::Findings;
 use crate::rule::Rule;
 use crate::shell::Arg;
@@ -93,8 +95,20 @@ const NPM: Manager = Manager {
 const GO: Manager = Manager {
     programs: &["go"],
     with_value: &[
-        "-C", "-o", "-p", "-tags", "-ldflags", "-gcflags", "-asmflags", "-mod", "-modfile", "-exec",
-        "-buildmode", "-pkgdir", "-toolexec", "-overlay",
+        "-C",
+        "-o",
+        "-p",
+        "-tags",
+        "-ldflags",
+        "-gcflags",
+        "-asmflags",
+        "-mod",
+        "-modfile",
+        "-exec",
+        "-buildmode",
+        "-pkgdir",
+        "-toolexec",
+        "-overlay",
     ],
 };
 

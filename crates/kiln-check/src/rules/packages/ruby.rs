@@ -87,6 +87,9 @@ fn configured(subject: &Subject, n: usize) -> bool {
     stages.any(|stage| {
         let name = stage.image.rsplit('/').next().unwrap_or_default();
         let unknown = name.starts_with('$') || name.split([':', '@']).next() == Some("ruby");
-        unknown || subject.scripts_of(stage).any(|(_, s)| s.text().contains("gemrc"))
+        unknown
+            || subject
+                .scripts_of(stage)
+                .any(|(_, s)| s.text().contains("gemrc"))
     })
 }

@@ -1,6 +1,6 @@
 //! The names of base images: their tags and registries.
 
-use kiln_dockerfile::{Kind, Span};
+use kiln_dockerfile::Span;
 
 use super::stage_use::sources;
 use crate::finding::Findings;
@@ -93,6 +93,7 @@ fn untrusted(subject: &Subject, findings: &mut Findings) {
     if trusted.is_empty() {
         return;
     }
+    let escape = subject.file.directives.escape;
     let refused = |image: &str| {
         let registry = registry(image);
         let known = image != "scratch" && !registry.contains('$');
@@ -118,33 +119,15 @@ fn untrusted(subject: &Subject, findings: &mut Findings) {
             say(image_span(subject, stage), stage.image);
         }
         for instruction in subject.of_stage(stage) {
-            for name in sources(instruction) {
-                let image = name.trim_matches(['"', '\'']);
+            for (image, span) in sources(instruction, escape) {
                 let number = image.parse::<usize>().is_ok();
-                let known = number || subject.stage_named(image, stage.index).is_some();
-                if !known && !image.is_empty() && refused(image) {
-                    say(
-                        flag_span(&instruction.kind, name, instruction.keyword_span()),
-                        image,
-                    );
+                let stage = subject.stage_named(&image, stage.index);
+                if !number && stage.is_none() && !image.is_empty() && refused(&image) {
+                    say(span, &image);
                 }
             }
         }
     }
-}
-
-/// The flag that names an image.
-fn flag_span(kind: &Kind, name: &str, otherwise: Span) -> Span {
-    let flags = match kind {
-        Kind::Copy(args) => args.flags.as_slice(),
-        Kind::Run { flags, .. } => flags.as_slice(),
-        _ => return otherwise,
-    };
-    let mut hits = flags.iter().filter(|f| {
-        let value = f.value.as_deref().unwrap_or_default();
-        matches!(f.name.as_str(), "from" | "mount") && value.contains(name)
-    });
-    hits.next().map_or(otherwise, |f| f.span)
 }
 
 /// The registry's host; Docker Hub's where the name has none.

@@ -1,12 +1,13 @@
 //! Which stages others use.
 
-use kiln_dockerfile::{CopyArgs, Instruction, Kind};
+use kiln_dockerfile::{CopyArgs, Instruction, Kind, Span, mount_from};
 
 use crate::subject::Subject;
 
 /// The stages whose files or configuration no later stage takes: each may be an image, and the
 /// last one is.
 pub(super) fn results(subject: &Subject) -> Vec<usize> {
+    let escape = subject.file.directives.escape;
     let mut used = vec![false; subject.stages.len()];
     for stage in &subject.stages {
         let mut mark = |n: Option<usize>| {
@@ -15,8 +16,9 @@ pub(super) fn results(subject: &Subject) -> Vec<usize> {
             }
         };
         mark(stage.parent);
-        for name in subject.of_stage(stage).iter().flat_map(sources) {
-            mark(subject.stage_named(name, stage.index).map(|s| s.index));
+        let instructions = subject.of_stage(stage).iter();
+        for (name, _) in instructions.flat_map(|i| sources(i, escape)) {
+            mark(subject.stage_named(&name, stage.index).map(|s| s.index));
         }
     }
     let last = subject.stages.len().saturating_sub(1);
@@ -25,16 +27,22 @@ pub(super) fn results(subject: &Subject) -> Vec<usize> {
         .collect()
 }
 
-/// The stages and images whose files an instruction takes.
-pub(super) fn sources(instruction: &Instruction) -> Vec<&str> {
+/// The stages and images whose files an instruction takes, and the flags that name them.
+pub(super) fn sources(instruction: &Instruction, escape: char) -> Vec<(String, Span)> {
+    let unquoted = |name: &str| name.trim_matches(['"', '\'']).to_owned();
     match &instruction.kind {
-        Kind::Copy(args) => copy_source(args).into_iter().collect(),
-        Kind::Run { flags, .. } => flags
-            .iter()
-            .filter(|f| f.name == "mount")
-            .filter_map(|f| f.value.as_deref())
-            .flat_map(|v| v.split(',').filter_map(|f| f.strip_prefix("from=")))
-            .collect(),
+        Kind::Copy(args) => {
+            let froms = args.flags.iter().filter(|f| f.name == "from");
+            froms
+                .filter_map(|f| Some((unquoted(f.value.as_deref()?), f.span)))
+                .collect()
+        }
+        Kind::Run { flags, .. } => {
+            let mounts = flags.iter().filter(|f| f.name == "mount");
+            mounts
+                .filter_map(|f| Some((mount_from(f, escape)?, f.span)))
+                .collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -1,10 +1,13 @@
 //! What COPY takes, and where it puts it.
 
+use std::collections::HashMap;
+
 use kiln_dockerfile::{CopyArgs, CopySource, Instruction, Kind};
 
-use super::stage_use::copy_source;
+use super::stage_use::{copy_source, states};
 use crate::finding::{Findings, Fix};
 use crate::rule::{Rule, Severity};
+use crate::shell::Arg;
 use crate::subject::{Stage, Subject};
 
 /// The rules of this module.
@@ -79,6 +82,7 @@ fn is_archive(path: &str) -> bool {
 
 fn archive(subject: &Subject, findings: &mut Findings) {
     for stage in &subject.stages {
+        let extracted = extracted(subject, stage);
         let numbered = stage.range.clone().zip(subject.of_stage(stage));
         for (n, instruction) in numbered {
             let Some(args) = copy(instruction).filter(|a| copy_source(a).is_none()) else {
@@ -94,7 +98,8 @@ fn archive(subject: &Subject, findings: &mut Findings) {
                     paths.collect()
                 }
             };
-            if let Some(name) = names.iter().find(|name| extracts(subject, stage, n, name)) {
+            let later = |name: &&&str| extracted.get(**name).is_some_and(|last| *last > n);
+            if let Some(name) = names.iter().find(later) {
                 findings.add(
                     instruction.keyword_span(),
                     format!("{name} is copied into a layer of its own, and stays there when a later RUN extracts it: ADD extracts it at once"),
@@ -104,20 +109,23 @@ fn archive(subject: &Subject, findings: &mut Findings) {
     }
 }
 
-fn extracts(subject: &Subject, stage: &Stage, after: usize, name: &str) -> bool {
-    let mut later = subject.scripts_of(stage).filter(|(n, _)| *n > after);
-    later.any(|(_, script)| {
-        script.calls("tar").any(|tar| {
+/// The files that the stage's scripts extract, and in which instruction last.
+fn extracted<'s>(subject: &'s Subject, stage: &Stage) -> HashMap<&'s str, usize> {
+    let mut found = HashMap::new();
+    for (n, script) in subject.scripts_of(stage) {
+        for tar in script.calls("tar") {
             let args = tar.args();
             // `tar xf a.tar` does without the dash.
-            let bundled = args
-                .first()
-                .filter(|a| a.text.chars().all(|c| c.is_ascii_alphabetic()));
-            let extracting = tar.has_any_flag(&["x", "extract", "get"])
-                || bundled.is_some_and(|a| a.text.contains('x'));
-            extracting && args.iter().any(|a| base(&a.text) == name)
-        })
-    })
+            let letters = |a: &&Arg| a.text.chars().all(|c| c.is_ascii_alphabetic());
+            let bundled = args.first().filter(letters);
+            if tar.has_any_flag(&["x", "extract", "get"])
+                || bundled.is_some_and(|a| a.text.contains('x'))
+            {
+                found.extend(args.iter().map(|a| (base(&a.text), n)));
+            }
+        }
+    }
+    found
 }
 
 fn several(subject: &Subject, findings: &mut Findings) {
@@ -204,32 +212,31 @@ fn is_absolute(path: &str) -> bool {
 }
 
 fn without_workdir(subject: &Subject, findings: &mut Findings) {
-    let mut has_workdir: Vec<bool> = Vec::with_capacity(subject.stages.len());
-    for stage in &subject.stages {
-        let known = subject.around.images.image(stage.image);
-        let mut set = match stage.parent {
-            Some(parent) => has_workdir.get(parent).copied().unwrap_or(false),
-            None => known.is_some_and(|i| !matches!(i.workdir.as_str(), "" | "/")),
+    let known = |stage: &Stage| {
+        let image = subject.around.images.image(stage.image);
+        image.is_some_and(|i| !matches!(i.workdir.as_str(), "" | "/"))
+    };
+    let set = states(subject, known, |was, _, i| {
+        was || matches!(inner(i), Kind::Workdir(_))
+    });
+    for (instruction, set) in subject.instructions().iter().zip(set) {
+        let (Kind::Copy(args) | Kind::Add(args)) = inner(instruction) else {
+            continue;
         };
-        for instruction in subject.of_stage(stage) {
-            let kind = match &instruction.kind {
-                Kind::OnBuild(inner) => &inner.kind,
-                kind => kind,
-            };
-            match kind {
-                Kind::Workdir(_) => set = true,
-                Kind::Copy(args) | Kind::Add(args) if !set => {
-                    let dest = unquoted(&args.dest);
-                    if !is_absolute(dest) {
-                        findings.add(
-                            instruction.keyword_span(),
-                            format!("{dest} is relative to a directory that only the base image knows, / unless it says otherwise: set WORKDIR first"),
-                        );
-                    }
-                }
-                _ => {}
-            }
+        let dest = unquoted(&args.dest);
+        if !set && !is_absolute(dest) {
+            findings.add(
+                instruction.keyword_span(),
+                format!("{dest} is relative to a directory that only the base image knows, / unless it says otherwise: set WORKDIR first"),
+            );
         }
-        has_workdir.push(set);
+    }
+}
+
+/// What it does, or lets the next build do.
+fn inner(instruction: &Instruction) -> &Kind {
+    match &instruction.kind {
+        Kind::OnBuild(inner) => &inner.kind,
+        kind => kind,
     }
 }

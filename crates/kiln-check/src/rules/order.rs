@@ -1,11 +1,13 @@
 //! What refers to something that isn't there yet, or can't be: instructions before FROM, variables
 //! in their own ENV, ports beyond the last.
 
+use std::collections::{HashMap, HashSet};
+
 use kiln_dockerfile::{KeyValue, Kind};
 
 use crate::finding::Findings;
 use crate::rule::{Rule, Severity};
-use crate::subject::{Stage, Subject};
+use crate::subject::Subject;
 
 /// The rules of this module.
 pub static RULES: &[Rule] = &[
@@ -53,64 +55,60 @@ fn before_from(subject: &Subject, findings: &mut Findings) {
 
 fn own_env(subject: &Subject, findings: &mut Findings) {
     let escape = subject.file.directives.escape;
+    let mut ends: Vec<HashSet<&str>> = Vec::with_capacity(subject.stages.len());
     for stage in &subject.stages {
-        for (n, instruction) in stage.range.clone().zip(subject.of_stage(stage)) {
-            let Kind::Env(pairs) = &instruction.kind else {
-                continue;
-            };
-            let Some((at, name)) = early_use(pairs, |name| known(subject, stage, n, name)) else {
-                continue;
-            };
-            let words = instruction.words(escape);
-            let word = words.get(at).filter(|_| words.len() == pairs.len());
-            let span = word.map_or(instruction.arguments_span(), |w| instruction.word_span(w));
-            findings.add(
-                span,
-                format!("{name} is set by this same ENV, whose values are made before it: here it is empty still, so use it in an ENV of its own"),
-            );
+        let inherited = stage.parent.and_then(|p| ends.get(p));
+        let mut envs = inherited.cloned().unwrap_or_default();
+        // An ARG is gone with its stage.
+        let mut args: HashSet<&str> = HashSet::new();
+        for instruction in subject.of_stage(stage) {
+            match &instruction.kind {
+                Kind::Arg(declared) => args.extend(declared.iter().map(|a| a.key.as_str())),
+                Kind::Env(pairs) => {
+                    let known = |name: &str| envs.contains(name) || args.contains(name);
+                    if let Some((at, name)) = early_use(pairs, known) {
+                        let words = instruction.words(escape);
+                        let word = words.get(at).filter(|_| words.len() == pairs.len());
+                        let span =
+                            word.map_or(instruction.arguments_span(), |w| instruction.word_span(w));
+                        findings.add(
+                            span,
+                            format!("{name} is set by this same ENV, whose values are made before it: here it is empty still, so use it in an ENV of its own"),
+                        );
+                    }
+                    envs.extend(pairs.iter().map(|p| p.key.as_str()));
+                }
+                _ => {}
+            }
         }
+        ends.push(envs);
     }
 }
 
 /// The first pair whose value uses a variable that another pair sets and that isn't known yet.
 fn early_use(pairs: &[KeyValue], known: impl Fn(&str) -> bool) -> Option<(usize, &str)> {
-    let uses = |at: usize, pair: &KeyValue| {
-        let others = pairs.iter().enumerate().filter(|(other, _)| *other != at);
-        let mut used = others.filter(|(_, other)| mentions(&pair.value, &other.key));
-        used.find(|(_, other)| !known(&other.key))
-            .map(|(_, o)| o.key.as_str())
-    };
-    let mut all = pairs.iter().enumerate();
-    all.find_map(|(at, pair)| uses(at, pair).map(|name| (at, name)))
-}
-
-/// `$name` or `${name…}`, not a longer name.
-fn mentions(value: &str, name: &str) -> bool {
-    if name.is_empty() {
-        return false;
+    let mut set: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (n, pair) in pairs.iter().enumerate() {
+        set.entry(&pair.key).or_default().push(n);
     }
-    value.split('$').skip(1).any(|rest| {
-        let rest = rest.strip_prefix('{').unwrap_or(rest);
-        let behind = rest.strip_prefix(name);
-        behind.is_some_and(|b| !b.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+    let mut all = pairs.iter().enumerate();
+    all.find_map(|(at, pair)| {
+        let by_another = |name: &&str| {
+            let by = set.get(name).and_then(|by| by.iter().find(|n| **n != at));
+            by.is_some() && !known(name)
+        };
+        let name = variables(&pair.value).find(by_another)?;
+        Some((at, name))
     })
 }
 
-/// Whether a variable is set before the `n`th instruction, here or in a stage below.
-fn known(subject: &Subject, stage: &Stage, n: usize, name: &str) -> bool {
-    subject.ancestry(stage.index).iter().any(|number| {
-        let Some(below) = subject.stages.get(*number) else {
-            return false;
-        };
-        let before = below.range.clone().zip(subject.of_stage(below));
-        before
-            .take_while(|(m, _)| *m < n)
-            .any(|(_, i)| match &i.kind {
-                Kind::Env(pairs) => pairs.iter().any(|p| p.key == name),
-                // An ARG is gone with its stage.
-                Kind::Arg(args) => below.index == stage.index && args.iter().any(|a| a.key == name),
-                _ => false,
-            })
+/// The names in `$name` and `${name…}`.
+fn variables(value: &str) -> impl Iterator<Item = &str> {
+    value.split('$').skip(1).map(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let end = rest.find(|c| !fits(c)).unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default()
     })
 }
 

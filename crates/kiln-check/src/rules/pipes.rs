@@ -1,7 +1,8 @@
 //! Pipes whose first commands may fail unseen.
 
-use kiln_dockerfile::Kind;
+use kiln_dockerfile::{Instruction, Kind};
 
+use super::stage_use::states;
 use crate::finding::Findings;
 use crate::rule::Rule;
 use crate::shell::{Command, Script};
@@ -17,12 +18,14 @@ pub static RULES: &[Rule] = &[Rule {
 }];
 
 fn pipefail(subject: &Subject, findings: &mut Findings) {
+    // Stages have it from those they are based on.
+    let by_shell = states(subject, |_| false, |was, _, i| by_shell(i).unwrap_or(was));
     for (n, script) in subject.scripts() {
         let piped = |c: &&Command| c.setting.piped_to || c.setting.piped_from;
         let Some(command) = script.commands.iter().find(piped) else {
             continue;
         };
-        if by_shell(subject, n) || by_set(script, command) {
+        if by_shell.get(n) == Some(&true) || by_set(script, command) {
             continue;
         }
         let name = command.program();
@@ -36,27 +39,13 @@ fn pipefail(subject: &Subject, findings: &mut Findings) {
     }
 }
 
-/// Whether the SHELL in force sets it; stages have it from those they are based on.
-fn by_shell(subject: &Subject, n: usize) -> bool {
-    let Some(stage) = subject.stages.iter().find(|s| s.range.contains(&n)) else {
-        return false;
+/// Whether a SHELL sets it, as far as this instruction says.
+fn by_shell(instruction: &Instruction) -> Option<bool> {
+    let Kind::Shell(argv) = &instruction.kind else {
+        return None;
     };
-    let ancestry = subject.ancestry(stage.index);
-    let stages = ancestry.iter().filter_map(|s| subject.stages.get(*s));
-    let mut shells = stages.filter_map(|stage| {
-        let before = stage.range.clone().zip(subject.of_stage(stage));
-        let mut argvs = before
-            .filter(|(m, _)| *m < n)
-            .filter_map(|(_, i)| match &i.kind {
-                Kind::Shell(argv) => Some(argv),
-                _ => None,
-            });
-        argvs.next_back()
-    });
-    shells.next().is_some_and(|argv| {
-        argv.windows(2)
-            .any(|pair| matches!(pair, [flag, option] if ends_in_o(flag) && option == "pipefail"))
-    })
+    let mut pairs = argv.windows(2);
+    Some(pairs.any(|p| matches!(p, [flag, option] if ends_in_o(flag) && option == "pipefail")))
 }
 
 /// `-o`, `-eo`, `-euxo`

@@ -2,7 +2,7 @@
 
 use kiln_dockerfile::{CopyArgs, Instruction, Kind, Span, mount_from};
 
-use crate::subject::Subject;
+use crate::subject::{Stage, Subject};
 
 /// The stages whose files or configuration no later stage takes: each may be an image, and the
 /// last one is.
@@ -62,4 +62,27 @@ pub(super) fn in_force<'s>(
     let ancestry = subject.ancestry(stage);
     let mut stages = ancestry.iter().filter_map(|s| subject.stages.get(*s));
     stages.find_map(|s| subject.of_stage(s).iter().rev().find(|i| wanted(i)))
+}
+
+/// What holds before each instruction: a stage begins with what the one it is based on ends with,
+/// or with what `begin` says of its FROM.
+pub(super) fn states<T: Copy + Default>(
+    subject: &Subject,
+    begin: impl Fn(&Stage) -> T,
+    step: impl Fn(T, usize, &Instruction) -> T,
+) -> Vec<T> {
+    let mut before = vec![T::default(); subject.instructions().len()];
+    let mut ends: Vec<T> = Vec::with_capacity(subject.stages.len());
+    for stage in &subject.stages {
+        let inherited = stage.parent.and_then(|p| ends.get(p));
+        let mut now = inherited.copied().unwrap_or_else(|| begin(stage));
+        for (n, instruction) in stage.range.clone().zip(subject.of_stage(stage)) {
+            if let Some(place) = before.get_mut(n) {
+                *place = now;
+            }
+            now = step(now, n, instruction);
+        }
+        ends.push(now);
+    }
+    before
 }

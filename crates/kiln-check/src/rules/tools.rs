@@ -1,6 +1,9 @@
 //! Programs that don't belong in a RUN, or not that way.
 
+use std::collections::HashSet;
+
 use super::packages::{APK, APT_GET, DNF, YUM, ZYPPER, all_commands};
+use super::stage_use::states;
 use crate::finding::{Finding, Findings, Fix};
 use crate::rule::{Rule, Severity};
 use crate::shell::{Arg, Command, Script};
@@ -148,6 +151,8 @@ fn useradd(subject: &Subject, findings: &mut Findings) {
 }
 
 fn wget(subject: &Subject, findings: &mut Findings) {
+    let installs = wget_installs(subject);
+    let installed = states(subject, |_| false, |was, n, _| was || installs.contains(&n));
     for (n, script, command) in all_commands(subject).filter(|(.., c)| c.program() == "wget") {
         let long = [
             "progress",
@@ -165,7 +170,7 @@ fn wget(subject: &Subject, findings: &mut Findings) {
             "wget draws its progress bar into the log, line by line where there is no terminal: add --progress=dot:giga, or -q for none"
                 .to_owned();
         if let Some(finding) = at_name(findings, script, command, message)
-            && installs_wget(subject, n)
+            && (installs.contains(&n) || installed.get(n) == Some(&true))
         {
             add_flag(finding, script, command, "--progress=dot:giga");
         }
@@ -184,25 +189,15 @@ fn ends_quiet(flag: &str) -> bool {
     false
 }
 
-/// Whether a package is installed up to here, so that it isn't BusyBox's, which has fewer flags.
-fn installs_wget(subject: &Subject, n: usize) -> bool {
-    let Some(stage) = subject.stages.iter().find(|s| s.range.contains(&n)) else {
-        return false;
-    };
-    let ancestry = subject.ancestry(stage.index);
-    [&APT_GET, &APK, &YUM, &DNF, &ZYPPER].iter().any(|manager| {
-        manager.calls(subject).any(|call| {
-            let here = |s: &usize| {
-                let stage = subject.stages.get(*s);
-                stage.is_some_and(|s| s.range.contains(&call.n))
-            };
-            let name = |a: &&Arg| a.text.split(['=', '~']).next() == Some("wget");
-            call.n <= n
-                && call.does(&["install", "add", "in"])
-                && call.operands.iter().any(name)
-                && ancestry.iter().any(here)
-        })
-    })
+/// Numbers of the instructions that install the package: not BusyBox's, which has fewer flags.
+fn wget_installs(subject: &Subject) -> HashSet<usize> {
+    let managers = [&APT_GET, &APK, &YUM, &DNF, &ZYPPER].into_iter();
+    let calls = managers.flat_map(|m| m.calls(subject));
+    let name = |a: &&Arg| a.text.split(['=', '~']).next() == Some("wget");
+    calls
+        .filter(|c| c.does(&["install", "add", "in"]) && c.operands.iter().any(name))
+        .map(|c| c.n)
+        .collect()
 }
 
 fn wget_and_curl(subject: &Subject, findings: &mut Findings) {

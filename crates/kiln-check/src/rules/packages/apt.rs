@@ -1,5 +1,6 @@
 //! Debian's package managers.
 
+use super::super::stage_use::states;
 use super::{APT_GET, Call, Manager};
 use crate::finding::{Findings, Fix};
 use crate::rule::{Rule, Severity};
@@ -27,11 +28,21 @@ pub static RULES: &[Rule] = &[
 ];
 
 fn recommends(subject: &Subject, findings: &mut Findings) {
+    let mentions = |n: usize| {
+        let script = subject.script(n);
+        script.is_some_and(|s| s.text().contains("Install-Recommends"))
+    };
+    // A script up to here may configure apt, in this stage or in those below it.
+    let configured = states(subject, |_| false, |was, n, _| was || mentions(n));
     for call in APT_GET.calls(subject).filter(|c| c.does(&["install"])) {
         let said = ["no-install-recommends", "install-recommends"];
         let mut words = call.command.args().iter();
         let by_option = words.any(|w| w.text.contains("APT::Install-Recommends="));
-        if by_option || call.command.has_any_flag(&said) || configured(subject, call.n) {
+        if by_option
+            || call.command.has_any_flag(&said)
+            || configured.get(call.n) == Some(&true)
+            || mentions(call.n)
+        {
             continue;
         }
         let finding = findings.add(
@@ -40,19 +51,6 @@ fn recommends(subject: &Subject, findings: &mut Findings) {
         );
         call.offer(finding, call.verb, "--no-install-recommends");
     }
-}
-
-/// Whether a script up to here, in this stage or those below it, configures apt.
-fn configured(subject: &Subject, n: usize) -> bool {
-    let Some(stage) = subject.stages.iter().find(|s| s.range.contains(&n)) else {
-        return false;
-    };
-    let ancestry = subject.ancestry(stage.index);
-    let mut stages = ancestry.iter().filter_map(|s| subject.stages.get(*s));
-    stages.any(|stage| {
-        let mut scripts = subject.scripts_of(stage).filter(|(m, _)| *m <= n);
-        scripts.any(|(_, s)| s.text().contains("Install-Recommends"))
-    })
 }
 
 const APT: Manager = Manager {

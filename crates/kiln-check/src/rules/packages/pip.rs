@@ -2,6 +2,7 @@
 
 use kiln_dockerfile::{Flag, Instruction, Kind};
 
+use super::super::stage_use::states;
 use super::{Call, all_commands};
 use crate::finding::Findings;
 use crate::rule::Rule;
@@ -81,11 +82,13 @@ pub(super) fn calls<'s>(subject: &'s Subject) -> impl Iterator<Item = Call<'s>> 
 }
 
 fn cache(subject: &Subject, findings: &mut Findings) {
+    let by_env = states(subject, |_| false, |was, _, i| by_env(i).unwrap_or(was));
     for call in calls(subject).filter(|c| c.does(&["install"])) {
         let flags = ["no-cache-dir", "cache-dir"];
         let set = call.command.assigned("PIP_NO_CACHE_DIR").map(is_true);
+        let set = set.or_else(|| exported(&call));
         if call.command.has_any_flag(&flags)
-            || set.unwrap_or_else(|| set_before(subject, &call))
+            || set.unwrap_or(by_env.get(call.n) == Some(&true))
             || cleaned(call.script)
             || has_mount(subject.instructions().get(call.n), ".cache/pip")
         {
@@ -104,35 +107,22 @@ fn is_true(value: &str) -> bool {
     ["1", "true", "on", "yes", "y", "t"].contains(&value.as_str())
 }
 
-/// Whether the variable is set where the command runs: by an `export`, or by an ENV of the stage
-/// or of those it is based on.
-fn set_before(subject: &Subject, call: &Call) -> bool {
+/// Whether the script sets the variable before the command, as far as it says.
+fn exported(call: &Call) -> Option<bool> {
     let exports = call.script.calls("export");
     let exports = exports.filter(|e| e.range.start < call.command.range.start);
     let words = exports.flat_map(|e| e.args());
     let values = words.filter_map(|w| w.text.strip_prefix("PIP_NO_CACHE_DIR="));
-    if let Some(value) = values.last() {
-        return is_true(value);
-    }
-    let Some(stage) = subject.stages.iter().find(|s| s.range.contains(&call.n)) else {
-        return false;
+    values.last().map(is_true)
+}
+
+/// Whether an ENV sets the variable, as far as this instruction says.
+fn by_env(instruction: &Instruction) -> Option<bool> {
+    let Kind::Env(pairs) = &instruction.kind else {
+        return None;
     };
-    for stage in subject.ancestry(stage.index) {
-        let Some(stage) = subject.stages.get(stage) else {
-            continue;
-        };
-        let instructions = subject.of_stage(stage).iter().zip(stage.range.clone());
-        let before = instructions.filter(|(_, n)| *n < call.n);
-        let pairs = before.filter_map(|(i, _)| match &i.kind {
-            Kind::Env(pairs) => Some(pairs),
-            _ => None,
-        });
-        let mut values = pairs.flatten().filter(|p| p.key == "PIP_NO_CACHE_DIR");
-        if let Some(pair) = values.next_back() {
-            return is_true(&pair.value);
-        }
-    }
-    false
+    let mut values = pairs.iter().filter(|p| p.key == "PIP_NO_CACHE_DIR");
+    values.next_back().map(|p| is_true(&p.value))
 }
 
 /// Whether the script removes the cache itself.

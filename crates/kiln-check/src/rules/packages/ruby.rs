@@ -1,9 +1,10 @@
 //! Ruby's package manager.
 
+use super::super::stage_use::states;
 use super::{Call, all_commands};
 use crate::finding::Findings;
 use crate::rule::{Rule, Severity};
-use crate::subject::Subject;
+use crate::subject::{Stage, Subject};
 
 /// The rules of this module.
 pub static RULES: &[Rule] = &[Rule {
@@ -64,9 +65,14 @@ pub(super) fn installs<'s>(subject: &'s Subject) -> impl Iterator<Item = Call<'s
 }
 
 fn documentation(subject: &Subject, findings: &mut Findings) {
+    let mentions = |n: usize| {
+        let script = subject.script(n);
+        script.is_some_and(|s| s.text().contains("gemrc"))
+    };
+    let configured = states(subject, is_ruby, |was, n, _| was || mentions(n));
     for call in installs(subject) {
         let flags = ["no-document", "document", "no-ri", "no-rdoc"];
-        if call.has("N", &flags) || configured(subject, call.n) {
+        if call.has("N", &flags) || configured.get(call.n) == Some(&true) || mentions(call.n) {
             continue;
         }
         let finding = findings.add(
@@ -77,19 +83,8 @@ fn documentation(subject: &Subject, findings: &mut Findings) {
     }
 }
 
-/// The official Ruby images switch documentation off; others may, by a `gemrc`.
-fn configured(subject: &Subject, n: usize) -> bool {
-    let Some(stage) = subject.stages.iter().find(|s| s.range.contains(&n)) else {
-        return false;
-    };
-    let ancestry = subject.ancestry(stage.index);
-    let mut stages = ancestry.iter().filter_map(|s| subject.stages.get(*s));
-    stages.any(|stage| {
-        let name = stage.image.rsplit('/').next().unwrap_or_default();
-        let unknown = name.starts_with('$') || name.split([':', '@']).next() == Some("ruby");
-        unknown
-            || subject
-                .scripts_of(stage)
-                .any(|(_, s)| s.text().contains("gemrc"))
-    })
+/// The official Ruby images switch documentation off.
+fn is_ruby(stage: &Stage) -> bool {
+    let name = stage.image.rsplit('/').next().unwrap_or_default();
+    name.starts_with('$') || name.split([':', '@']).next() == Some("ruby")
 }

@@ -1,5 +1,7 @@
 //! The user an image runs as, and its health.
 
+use std::collections::HashSet;
+
 use kiln_dockerfile::{Instruction, Kind};
 
 use super::stage_use::{in_force, results};
@@ -37,12 +39,13 @@ pub static RULES: &[Rule] = &[
 
 /// The USER that each resulting image ends with, once each.
 fn last_users<'s>(subject: &'s Subject) -> Vec<(&'s Instruction, &'s str)> {
-    let mut found: Vec<(&Instruction, &str)> = Vec::new();
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
     for stage in results(subject) {
         let user = in_force(subject, stage, |i| matches!(i.kind, Kind::User(_)));
         if let Some(instruction) = user
             && let Kind::User(text) = &instruction.kind
-            && found.iter().all(|(i, _)| i.span != instruction.span)
+            && seen.insert(instruction.span.start.offset)
         {
             let user = text.trim().trim_matches(['"', '\'']);
             found.push((instruction, user.split(':').next().unwrap_or(user)));

@@ -191,3 +191,48 @@ fn names(args: &[&Arg]) -> String {
         (Some(last), more) => format!("{}, {last} and {more} more", shown.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fix::fix;
+    use crate::subject::Surroundings;
+
+    fn fixed(text: &str) -> String {
+        let once = fix(
+            text,
+            &Surroundings::NONE,
+            |r| r.id.starts_with("apt-"),
+            |_, _| true,
+        )
+        .text;
+        let twice = fix(
+            &once,
+            &Surroundings::NONE,
+            |r| r.id.starts_with("apt-"),
+            |_, _| true,
+        )
+        .text;
+        assert_eq!(once, twice);
+        once
+    }
+
+    #[test]
+    fn fixes_go_together_and_keep_the_layout() {
+        assert_eq!(
+            fixed("FROM a\r\nRUN sudo apt install \\\r\n  # why\r\n    curl; \\\r\n  x\r\n"),
+            "FROM a\r\nRUN sudo apt-get install --no-install-recommends -y \\\r\n  # why\r\n    curl; \\\r\n  x\r\n"
+        );
+        assert_eq!(
+            fixed("FROM a\nRUN <<E\napt-get 'install' x\nE\n"),
+            "FROM a\nRUN <<E\napt-get 'install' --no-install-recommends -y x\nE\n"
+        );
+    }
+
+    #[test]
+    fn what_has_no_place_of_its_own_is_not_touched() {
+        let argv = "FROM a\nRUN [\"apt-get\", \"install\", \"x\"]\n";
+        assert_eq!(fixed(argv), argv);
+        let pattern = "FROM a\nRUN apt install -y '?name(x)'\nRUN apt upgrade -y\n";
+        assert_eq!(fixed(pattern), pattern);
+    }
+}

@@ -21,6 +21,7 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "copy-of-whole-stage",
         summary: "Copy what a stage made, not all that is in it",
+        hadolint: &["DL3067"],
         lesson: Some("multi-stage builds"),
         check: whole_stage,
         ..Rule::NEW
@@ -82,7 +83,7 @@ fn whole_stage(subject: &Subject, findings: &mut Findings) {
             let all = args
                 .sources
                 .iter()
-                .any(|s| matches!(s, CopySource::Path(p) if p == "/" || p == "/."));
+                .any(|s| matches!(s, CopySource::Path(p) if matches!(p.trim_matches(['"', '\'']), "/" | "/.")));
             if all {
                 findings.add(
                     instruction.arguments_span(),

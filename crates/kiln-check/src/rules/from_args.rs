@@ -27,6 +27,7 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "from-platform-flag-const-disallowed",
         summary: "Don't fix the platform of a FROM",
+        hadolint: &["DL3029"],
         buildkit: &["FromPlatformFlagConstDisallowed"],
         check: const_platform,
         ..Rule::NEW
@@ -35,6 +36,7 @@ pub static RULES: &[Rule] = &[
         id: "redundant-target-platform",
         summary: "Leave out --platform=$TARGETPLATFORM: it is the default",
         severity: Severity::Style,
+        hadolint: &["DL3065"],
         buildkit: &["RedundantTargetPlatform"],
         fixes: true,
         check: redundant_platform,

@@ -39,6 +39,7 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "reserved-stage-name",
         summary: "Don't name a stage scratch or context",
+        hadolint: &["DL3063"],
         buildkit: &["ReservedStageName"],
         check: reserved_stage_name,
         ..Rule::NEW

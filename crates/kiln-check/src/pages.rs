@@ -55,6 +55,7 @@ fn files(block: &str) -> Vec<ContextFile> {
             bytes: bytes(size),
             dir: line.ends_with('/'),
             ignored: false,
+            mode: (!line.ends_with('/')).then_some(0o644),
         }
     };
     block.lines().map(line).collect()

@@ -19,6 +19,8 @@ pub struct ContextFile {
     pub dir: bool,
     /// Whether the ignore file keeps it out.
     pub ignored: bool,
+    /// Its permissions, where known.
+    pub mode: Option<u32>,
 }
 
 /// The build context.

@@ -92,6 +92,11 @@ impl Script {
         self.commands.iter().filter(move |c| c.program() == program)
     }
 
+    /// Of a line that a shell is given otherwise than by RUN; nothing where its language isn't known.
+    pub fn of_line(line: LogicalLine, dialect: Dialect) -> Option<Script> {
+        (dialect != Dialect::Unknown).then(|| Script::parse(line, None, dialect, false))
+    }
+
     fn parse(line: LogicalLine, whole: Option<Span>, dialect: Dialect, heredoc: bool) -> Script {
         // bash's language holds nearly all of sh's: what `sh` would not take is still understood.
         let mut parsed = Parser::with_dialect(&line.text, ShellDialect::Bash).parse();

@@ -1,5 +1,6 @@
 //! What a build context holds.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use kiln_build::BuildError;
@@ -55,15 +56,14 @@ fn list(dir: &Path, below: &str, patterns: &Ignore, files: &mut Vec<ContextFile>
             below => format!("{below}/{name}"),
         };
         let ignored = patterns.excluded(&path);
-        let bytes = match kind.is_file() {
-            true => entry.metadata().map_or(0, |m| m.len()),
-            false => 0,
-        };
+        let known = entry.metadata().ok().filter(|_| kind.is_file());
+        let bytes = known.as_ref().map_or(0, |m| m.len());
         files.push(ContextFile {
             path: path.clone(),
             bytes,
             dir: kind.is_dir(),
             ignored,
+            mode: known.map(|m| m.permissions().mode() & 0o7777),
         });
         if kind.is_dir() && (!ignored || patterns.may_include_below(&path)) {
             list(&entry.path(), &path, patterns, files);

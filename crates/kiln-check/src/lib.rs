@@ -10,6 +10,7 @@ pub mod config;
 pub mod finding;
 mod fix;
 pub mod fmt;
+pub mod layout;
 pub mod outline;
 mod pragma;
 pub mod rule;

@@ -54,6 +54,7 @@ fn context() -> ContextFacts {
         bytes: 60_000_000,
         dir: false,
         ignored: false,
+        mode: None,
     };
     let paths = [".env", "a", "node_modules/é/x", "package.json", "ü/db.sql"];
     ContextFacts {

@@ -421,6 +421,7 @@ fn found(case: &Case) -> Vec<(String, u32)> {
             ignored: case
                 .ignore
                 .is_some_and(|i| Ignore::parse(i).unwrap().excluded("Dockerfile")),
+            mode: None,
         }],
         ignore,
     };

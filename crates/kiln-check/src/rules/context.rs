@@ -330,6 +330,7 @@ mod tests {
             bytes: *bytes,
             dir: path.ends_with('/'),
             ignored: false,
+            mode: None,
         };
         let facts = ContextFacts {
             files: paths.iter().map(file).collect(),

@@ -1,11 +1,14 @@
 //! All rules, by subject.
 
 mod base_names;
+mod add_copy;
 mod bases;
 mod build_tools;
 mod cache_order;
 mod casing;
+mod consecutive_runs;
 mod context;
+mod copied;
 mod copies;
 mod copy;
 mod expose;
@@ -13,8 +16,11 @@ mod from_args;
 mod image_name;
 mod label_values;
 mod labels;
+mod json_form;
 mod later_layers;
 mod layout;
+mod leftovers;
+mod legacy_key_value;
 mod once;
 mod order;
 mod packages;
@@ -41,18 +47,28 @@ use crate::rule::Rule;
 pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
     let groups: &[&'static [Rule]] = &[
         base_names::RULES,
+        add_copy::RULES,
         bases::RULES,
         build_tools::RULES,
         cache_order::RULES,
         casing::RULES,
+        consecutive_runs::RULES,
         context::RULES,
+        copied::RULES,
         copies::RULES,
         copy::RULES,
         expose::RULES,
         from_args::RULES,
         labels::RULES,
+        json_form::RULES,
         later_layers::RULES,
         layout::RULES,
+        leftovers::APK,
+        leftovers::APT,
+        leftovers::ARCHIVE,
+        leftovers::CLEANERS,
+        leftovers::TOOLS,
+        legacy_key_value::RULES,
         once::RULES,
         order::RULES,
         packages::apt::RULES,

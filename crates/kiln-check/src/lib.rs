@@ -20,6 +20,8 @@ pub mod shell;
 pub mod subject;
 
 #[cfg(test)]
+mod fixpoint;
+#[cfg(test)]
 mod pages;
 
 pub use check::check;

@@ -15,6 +15,7 @@ mod crashes;
 mod disk_full;
 mod errors;
 mod explain;
+mod fixes;
 mod harness;
 mod interrupt;
 mod mounts;

@@ -139,8 +139,9 @@ fn exactly(seen: &Seen, paths: &[String]) -> Option<(usize, Vec<File>)> {
         [a, b] if b.path.starts_with(&format!("{}/", a.path)) => {
             let name = b.path.rsplit('/').next().unwrap_or_default();
             let last = a.path.rsplit('/').next().unwrap_or_default();
-            // `/entrypoint.sh` is no directory; `/usr/local/bin` may be.
-            let likely = a.inline || name == last || last.contains('.');
+            // `/entrypoint.sh` and `/usr/bin/entrypoint` are none; `/usr/local/bin` may be.
+            let stem = name.split('.').next().unwrap_or(name);
+            let likely = a.inline || name == last || stem == last || last.contains('.');
             if paths.contains(&a.path) && !likely {
                 return None;
             }

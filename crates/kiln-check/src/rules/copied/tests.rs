@@ -108,6 +108,10 @@ fn what_can_be_said_while_copying() {
             "COPY --chown=app:0 a.sh /etc/",
         ),
         (
+            "COPY a.sh /bin/a\nRUN chmod 755 /bin/a",
+            "COPY --chmod=755 a.sh /bin/a",
+        ),
+        (
             "COPY <<E /x\nx\nE\nRUN chmod u+x /x",
             "COPY --chmod=744 <<E /x\nx\nE",
         ),

@@ -1,7 +1,7 @@
 //! Whatever a file is made of, its fixes come to an end, and there is nothing left for them to do.
 #![allow(clippy::unwrap_used)]
 
-use kiln_dockerfile::{Kind, parse};
+use kiln_dockerfile::parse;
 use proptest::prelude::*;
 
 use crate::subject::{ContextFacts, ContextFile, Surroundings};
@@ -91,17 +91,10 @@ proptest! {
             .map(|f| (f.rule.id, f.span.start.line))
             .collect();
         prop_assert!(left.is_empty(), "{:?}\n{}\n=> {}", left, text, once.text);
-        let before = parse(text.as_bytes()).unwrap();
         // Comments stay, and so do line ends.
         let comments = |text: &str| text.matches("# ").count();
         prop_assert_eq!(comments(&once.text), comments(&text), "{}\n=> {}", text, once.text);
         prop_assert_eq!(once.text.contains("\r\n"), text.contains("\r\n"));
         prop_assert_eq!(once.text.replace("\r\n", "").contains('\n'), text.replace("\r\n", "").contains('\n'));
-        // What isn't RUN is as many as before.
-        let others = |file: &kiln_dockerfile::Dockerfile| {
-            let others = file.instructions.iter();
-            others.filter(|i| !matches!(i.kind, Kind::Run { .. })).count()
-        };
-        prop_assert_eq!(others(&file), others(&before));
     }
 }

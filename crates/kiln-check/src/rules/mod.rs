@@ -1,7 +1,7 @@
 //! All rules, by subject.
 
-mod base_names;
 mod add_copy;
+mod base_names;
 mod bases;
 mod build_tools;
 mod cache_order;
@@ -14,9 +14,9 @@ mod copy;
 mod expose;
 mod from_args;
 mod image_name;
+mod json_form;
 mod label_values;
 mod labels;
-mod json_form;
 mod later_layers;
 mod layout;
 mod leftovers;

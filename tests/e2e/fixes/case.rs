@@ -21,7 +21,7 @@ pub struct Case {
     /// Keys of the config that may differ.
     pub config: BTreeSet<String>,
     /// By how many percent the layers must be smaller.
-    pub smaller: usize,
+    pub smaller: u64,
     /// Whether it needs a Debian, and the network.
     pub debian: bool,
     modes: Vec<(String, u32)>,

@@ -11,26 +11,11 @@ use crate::init::groups_denied;
 use crate::process::Process;
 use crate::{seccomp, sys};
 
-/// Docker's default capabilities.
-const KEPT: CapabilitySet = CapabilitySet::CHOWN
-    .union(CapabilitySet::DAC_OVERRIDE)
-    .union(CapabilitySet::FSETID)
-    .union(CapabilitySet::FOWNER)
-    .union(CapabilitySet::MKNOD)
-    .union(CapabilitySet::NET_RAW)
-    .union(CapabilitySet::SETGID)
-    .union(CapabilitySet::SETUID)
-    .union(CapabilitySet::SETFCAP)
-    .union(CapabilitySet::SETPCAP)
-    .union(CapabilitySet::NET_BIND_SERVICE)
-    .union(CapabilitySet::SYS_CHROOT)
-    .union(CapabilitySet::KILL)
-    .union(CapabilitySet::AUDIT_WRITE);
-
-/// Becomes the user of the process and gives up everything it must not have.
-pub(crate) fn drop_rights(p: &Process) -> Result<(), RuntimeError> {
+/// Becomes the user of the process and gives up everything it must not have:
+/// all capabilities but `kept`.
+pub(crate) fn drop_rights(p: &Process, kept: CapabilitySet) -> Result<(), RuntimeError> {
     for cap in 0..64 {
-        if KEPT.bits() & (1 << cap) == 0 && !sys::drop_bounding(cap).step("drop capabilities")? {
+        if kept.bits() & (1 << cap) == 0 && !sys::drop_bounding(cap).step("drop capabilities")? {
             break;
         }
     }
@@ -39,12 +24,12 @@ pub(crate) fn drop_rights(p: &Process) -> Result<(), RuntimeError> {
     set_thread_res_gid(gid, gid, gid).step(missing_id("group", p.gid))?;
     // The filter is loaded while that needs no `no_new_privs`, which would
     // break set-user-id programs.
-    sys::load_filter(&seccomp::program()).step("load the system call filter")?;
+    sys::load_filter(&seccomp::program(kept)).step("load the system call filter")?;
     let uid = uid(p.uid);
     set_thread_res_uid(uid, uid, uid).step(missing_id("user", p.uid))?;
     clear_ambient_capability_set().step("clear the ambient capabilities")?;
     let held = if p.uid == 0 {
-        KEPT
+        kept
     } else {
         CapabilitySet::empty()
     };

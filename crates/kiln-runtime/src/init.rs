@@ -11,7 +11,7 @@ use rustix::process::{Signal, set_parent_process_death_signal, setsid, umask};
 use crate::error::{RuntimeError, Step};
 use crate::process::{Process, Spec};
 use crate::wire::{Report, send_report};
-use crate::{confine, exec, mounts, rootfs, sys};
+use crate::{caps, confine, exec, mounts, rootfs, sys};
 
 /// Becomes the command, or reports why not.
 pub(crate) fn main(
@@ -56,7 +56,7 @@ fn prepare(
 /// A descriptor left over from the caller, or a link to one in the root,
 /// must not become the way out of it: what cannot be named from the new root
 /// is refused.
-fn change_dir(cwd: &str) -> Result<(), RuntimeError> {
+pub(crate) fn change_dir(cwd: &str) -> Result<(), RuntimeError> {
     let step = || format!("change to the working directory {cwd:?}");
     rustix::process::chdir(cwd).step(step())?;
     let outside = || io::Error::other("it is outside of the root file system");
@@ -68,7 +68,7 @@ fn change_dir(cwd: &str) -> Result<(), RuntimeError> {
     Ok(())
 }
 
-fn set_stdin(stdin: Option<OwnedFd>) -> io::Result<()> {
+pub(crate) fn set_stdin(stdin: Option<OwnedFd>) -> io::Result<()> {
     let stdin = match stdin {
         Some(fd) => fd,
         None => {
@@ -83,7 +83,7 @@ fn set_stdin(stdin: Option<OwnedFd>) -> io::Result<()> {
 }
 
 /// Lets the user reopen what it got, as in `echo x > /dev/stderr`.
-fn own_stdio(uid: u32) {
+pub(crate) fn own_stdio(uid: u32) {
     if uid == 0 {
         return;
     }
@@ -102,7 +102,7 @@ fn own_stdio(uid: u32) {
 
 fn confine_and_exec(p: &Process) -> Result<std::convert::Infallible, RuntimeError> {
     change_dir(&p.cwd)?;
-    confine::drop_rights(p)?;
+    confine::drop_rights(p, caps::DEFAULT)?;
     sys::reset_signals();
     // A change of identity clears this, so it comes last.
     set_parent_process_death_signal(Some(Signal::KILL)).step("set the death signal")?;

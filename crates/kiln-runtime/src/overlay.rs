@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, fstat, open};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, unmount,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, unmount,
 };
 
 use crate::error::{RuntimeError, Step};
@@ -31,6 +31,16 @@ pub struct Overlay<'a> {
 /// A lower directory named more than once counts where it is upper-most. At
 /// least one lower is needed; exactly one without an upper is shown as it is.
 pub fn mount_overlay(o: &Overlay) -> Result<OwnedFd, RuntimeError> {
+    mount(o, true)
+}
+
+/// As [`mount_overlay`], for changes that are to be on disk when a process in
+/// it has made sure of that, and when it is unmounted.
+pub fn mount_overlay_durable(o: &Overlay) -> Result<OwnedFd, RuntimeError> {
+    mount(o, false)
+}
+
+fn mount(o: &Overlay, volatile: bool) -> Result<OwnedFd, RuntimeError> {
     let lowers = open_lowers(o.lowers)?;
     if let ([lower], None) = (&lowers[..], &o.upper) {
         return read_only_view(lower);
@@ -43,6 +53,7 @@ pub fn mount_overlay(o: &Overlay) -> Result<OwnedFd, RuntimeError> {
         lowers: lowers.iter().map(fd_path).collect(),
         upper: upper.as_ref().map(|(u, w)| (fd_path(u), fd_path(w))),
         userxattr: !in_initial_user_namespace(),
+        volatile,
     };
     match layers.mount_detached() {
         Ok(fd) => Ok(fd),
@@ -102,6 +113,7 @@ struct Layers {
     lowers: Vec<String>,
     upper: Option<(String, String)>,
     userxattr: bool,
+    volatile: bool,
 }
 
 impl Layers {
@@ -119,7 +131,7 @@ impl Layers {
 
     fn flags(&self) -> Vec<&'static str> {
         let mut out = Vec::new();
-        if self.upper.is_some() {
+        if self.upper.is_some() && self.volatile {
             out.push("volatile");
         }
         if self.userxattr {
@@ -173,16 +185,17 @@ impl Layers {
         }
         let data = std::ffi::CString::new(data)?;
         let point = scratch_dir()?;
-        let result = mount("overlay", &point, "overlay", MountFlags::empty(), &*data)
-            .map_err(io::Error::from)
-            .and_then(|()| {
-                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                let tree = rustix::fs::openat(CWD, &point, flags, Mode::empty())
-                    .map_err(io::Error::from)
-                    .and_then(|dir| clone_at(dir, false));
-                let _ = unmount(&point, UnmountFlags::DETACH);
-                tree
-            });
+        let result =
+            rustix::mount::mount("overlay", &point, "overlay", MountFlags::empty(), &*data)
+                .map_err(io::Error::from)
+                .and_then(|()| {
+                    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                    let tree = rustix::fs::openat(CWD, &point, flags, Mode::empty())
+                        .map_err(io::Error::from)
+                        .and_then(|dir| clone_at(dir, false));
+                    let _ = unmount(&point, UnmountFlags::DETACH);
+                    tree
+                });
         let _ = fs::remove_dir(&point);
         result
     }

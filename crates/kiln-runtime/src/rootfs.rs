@@ -21,6 +21,18 @@ use crate::{dev, procfs, volumes};
 /// attached by descriptor: no path of the root is ever looked up as one of
 /// the host.
 pub(crate) fn enter(spec: &Spec, root: OwnedFd, volumes: Vec<OwnedFd>) -> Result<(), RuntimeError> {
+    enter_with(spec, root, |root, scratch| {
+        volumes::mount_all(&spec.volumes, volumes, root, scratch)
+    })
+}
+
+/// As [`enter`], with something else being mounted below the complete root;
+/// a scratch file system is there for it.
+pub(crate) fn enter_with(
+    spec: &Spec,
+    root: OwnedFd,
+    more: impl FnOnce(&OwnedFd, &OwnedFd) -> Result<(), RuntimeError>,
+) -> Result<(), RuntimeError> {
     umask(Mode::empty());
     mount_change(
         "/",
@@ -44,7 +56,7 @@ pub(crate) fn enter(spec: &Spec, root: OwnedFd, volumes: Vec<OwnedFd>) -> Result
         let file = scratch.file(name).step(format!("make {path}"))?;
         attach(file, target(&root, &path, false)?).step(format!("mount {path}"))?;
     }
-    volumes::mount_all(&spec.volumes, volumes, &root, &scratch.0)?;
+    more(&root, &scratch.0)?;
     pivot(&root).step("change the root")
 }
 

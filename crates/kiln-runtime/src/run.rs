@@ -1,7 +1,7 @@
 //! The caller's side: starts the helper, passes output on, waits.
 
 use std::io::{self, Seek, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -31,11 +31,26 @@ pub fn use_helper(path: PathBuf) {
 /// The program to start as the helper.
 pub(crate) fn helper() -> PathBuf {
     HELPER
-        .get_or_init(|| {
-            std::env::var_os("KILN_RUNTIME_HELPER")
-                .map_or_else(|| PathBuf::from("/proc/self/exe"), PathBuf::from)
+        .get_or_init(|| match std::env::var_os("KILN_RUNTIME_HELPER") {
+            Some(path) => PathBuf::from(path),
+            None => own_program().unwrap_or_else(|_| PathBuf::from("/proc/self/exe")),
         })
         .clone()
+}
+
+/// This program, seen through a read-only mount that nobody else has: what
+/// runs in a container can reach the program file of whoever is about to
+/// enter, and must not be able to write it.
+fn own_program() -> io::Result<PathBuf> {
+    let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
+    let mode = rustix::fs::Mode::empty();
+    let own = rustix::fs::openat(rustix::fs::CWD, "/proc/self/exe", flags, mode)?;
+    let tree = crate::mounts::clone_at(own, false)?;
+    crate::sys::mount_setattr(&tree, crate::sys::RDONLY, false)?;
+    let path = format!("/proc/self/fd/{}", tree.as_raw_fd());
+    // It is needed as long as this process lives.
+    std::mem::forget(tree);
+    Ok(PathBuf::from(path))
 }
 
 /// Runs a process to its end, in the root file system of which `root` is a

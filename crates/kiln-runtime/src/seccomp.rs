@@ -1,6 +1,8 @@
 //! Docker's default system call filter, as a program the kernel runs in a
 //! few comparisons: a binary search over ranges of system call numbers.
 
+use rustix::thread::CapabilitySet;
+
 use crate::seccomp_table::{ALLOWED, CONDITIONAL, Row};
 use crate::sys::Insn;
 
@@ -44,11 +46,17 @@ enum Action {
     Socket,
 }
 
-/// The whole program.
-pub(crate) fn program() -> Vec<Insn> {
+/// The whole program, for a process with the given capabilities.
+pub(crate) fn program(caps: CapabilitySet) -> Vec<Insn> {
     let mut out = vec![insn(LOAD, 0, 0, ARCH)];
     for (arch, column) in ARCHES {
-        let body = search(&segments(column));
+        // The numbers of other architectures are not known here.
+        let more = if arch == ARCHES[0].0 {
+            caps
+        } else {
+            CapabilitySet::empty()
+        };
+        let body = search(&segments(column, more));
         out.push(insn(EQUAL, 1, 0, arch));
         out.push(insn(JUMP, 0, 0, body.len() as u32 + 1));
         out.push(insn(LOAD, 0, 0, NUMBER));
@@ -63,7 +71,8 @@ fn insn(code: u16, jt: u8, jf: u8, k: u32) -> Insn {
 }
 
 /// The first number of every run of numbers with the same action.
-fn segments(column: fn(&Row) -> i32) -> Vec<(u32, Action)> {
+fn segments(column: fn(&Row) -> i32, caps: CapabilitySet) -> Vec<(u32, Action)> {
+    let granted: Vec<i32> = crate::seccomp_caps::allowed_by(caps).collect();
     let mut numbers: Vec<(u32, Action)> = ALLOWED
         .iter()
         .map(|row| (column(row), Action::Allow))
@@ -76,6 +85,8 @@ fn segments(column: fn(&Row) -> i32) -> Vec<(u32, Action)> {
             };
             (column(row), action)
         }))
+        .filter(|(number, _)| !granted.contains(number))
+        .chain(granted.iter().map(|number| (*number, Action::Allow)))
         .filter_map(|(number, action)| Some((u32::try_from(number).ok()?, action)))
         .collect();
     numbers.sort_by_key(|(number, _)| *number);
@@ -178,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_table_is_what_the_program_says() {
-        let program = program();
+        let program = program(crate::caps::DEFAULT);
         assert!(program.len() < 4096);
         let eperm = ERRNO | libc::EPERM as u32;
         for (arch, column) in ARCHES {
@@ -216,6 +227,20 @@ mod tests {
             assert_eq!(ask("personality", 9), eperm);
         }
         assert_eq!(verdict(&program, 1, 0, 0), KILL_PROCESS);
+    }
+
+    #[test]
+    fn capabilities_allow_more() {
+        let native = ARCHES[0].0;
+        let ask = |caps, number: i64| verdict(&program(caps), native, number as u32, 0x1000_0000);
+        let admin = crate::caps::DEFAULT | CapabilitySet::SYS_ADMIN;
+        let eperm = ERRNO | libc::EPERM as u32;
+        for number in [libc::SYS_mount, libc::SYS_unshare, libc::SYS_clone] {
+            assert_eq!(ask(crate::caps::DEFAULT, number), eperm);
+            assert_eq!(ask(admin, number), ALLOW);
+        }
+        assert_eq!(ask(admin, libc::SYS_reboot), eperm);
+        assert_eq!(ask(admin, libc::SYS_read), ALLOW);
     }
 
     #[test]

@@ -194,3 +194,26 @@ fn modified(stat: &Stat) -> Timespec {
 fn same(a: Timespec, b: Timespec) -> bool {
     (a.tv_sec, a.tv_nsec) == (b.tv_sec, b.tv_nsec)
 }
+
+/// Makes the places that a container's mounts need below `root`: those that
+/// every root file system has, and `more`, of which each is a directory or a
+/// file. No link leads out of the root.
+pub fn make_mount_points(root: impl AsFd, more: &[(String, bool)]) -> Result<(), RuntimeError> {
+    Stubs::make(root.as_fd())?.keep();
+    for (path, is_dir) in more {
+        make_mount_point(root.as_fd(), path, *is_dir)?;
+    }
+    Ok(())
+}
+
+/// Makes one such place.
+pub(crate) fn make_mount_point(
+    root: impl AsFd,
+    path: &str,
+    is_dir: bool,
+) -> Result<(), RuntimeError> {
+    let mut stubs = Stubs(Vec::new());
+    let made = stubs.ensure(root.as_fd(), path, is_dir);
+    stubs.keep();
+    made.map(drop).step(format!("make the mount point {path}"))
+}

@@ -232,3 +232,52 @@ pub(crate) fn loopback_up(socket: impl AsFd) -> io::Result<()> {
     }))
     .map(drop)
 }
+
+/// Forks into a new pid namespace, of which the child is the first process;
+/// `None` in the child. For processes with one thread only.
+pub(crate) fn fork_into_new_pids() -> io::Result<Option<Pid>> {
+    clone(libc::CLONE_NEWPID)
+}
+
+/// Forks a sibling: a child of this process's parent. `None` in the sibling.
+/// For processes with one thread only.
+pub(crate) fn fork_sibling() -> io::Result<Option<Pid>> {
+    clone(libc::CLONE_PARENT)
+}
+
+fn clone(flags: libc::c_int) -> io::Result<Option<Pid>> {
+    // SAFETY: without CLONE_VM and without a stack this is `fork`; the
+    // process has one thread, so that the child finds no lock held. All
+    // arguments after the flags are null on every architecture.
+    let pid = check(unsafe { libc::syscall(libc::SYS_clone, flags | libc::SIGCHLD, 0, 0, 0, 0) })?;
+    Ok(Pid::from_raw(pid as i32))
+}
+
+/// Enters namespaces of the process that a descriptor stands for.
+pub(crate) fn enter_namespaces(process: impl AsFd, flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: the call takes a descriptor and plain numbers.
+    let done = unsafe { libc::setns(process.as_fd().as_raw_fd(), flags) };
+    check(libc::c_long::from(done)).map(drop)
+}
+
+/// Blocks all signals, so that [`next_signal`] gets them.
+pub(crate) fn block_signals() {
+    // SAFETY: the set is initialised by `sigfillset` before it is used.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigfillset(&mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &set, std::ptr::null_mut());
+    }
+}
+
+/// Waits for a signal, all of them being blocked.
+pub(crate) fn next_signal() -> io::Result<i32> {
+    // SAFETY: the set is initialised by `sigfillset`; no information is
+    // asked for.
+    let signal = unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigfillset(&mut set);
+        libc::sigwaitinfo(&set, std::ptr::null_mut())
+    };
+    check(libc::c_long::from(signal)).map(|n| n as i32)
+}

@@ -33,6 +33,7 @@ impl Store {
             let mut unused = tx.prepare(
                 "DELETE FROM layers
                     WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = diff_id)
+                    AND NOT EXISTS (SELECT 1 FROM container_layers WHERE layer = diff_id)
                     AND NOT EXISTS (SELECT 1 FROM cache WHERE layer = diff_id)
                     RETURNING diff_id, size",
             )?;
@@ -44,18 +45,24 @@ impl Store {
                 freed.bytes += size;
             }
             let mut known = tx.prepare("SELECT 1 FROM layers WHERE diff_id = 'sha256:' || ?")?;
-            for name in self.layer_dirs()? {
+            for name in self.names_in("layers")? {
                 if !known.exists([name.to_string_lossy()])? {
                     trash.take(&self.layers_root().join(name))?;
                     freed.layers += 1;
+                }
+            }
+            let mut known = tx.prepare("SELECT 1 FROM containers WHERE id = ?")?;
+            for name in self.names_in("containers")? {
+                if !known.exists([name.to_string_lossy()])? {
+                    trash.take(&self.root().join("containers").join(name))?;
                 }
             }
             Ok(freed)
         })
     }
 
-    fn layer_dirs(&self) -> Result<Vec<OsString>> {
-        let path = self.layers_root();
+    fn names_in(&self, dir: &str) -> Result<Vec<OsString>> {
+        let path = self.root().join(dir);
         let fail = |e| StoreError::io("cannot read", &path, e);
         let entries = std::fs::read_dir(&path).map_err(fail)?;
         entries

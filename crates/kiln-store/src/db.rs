@@ -139,6 +139,37 @@ const MIGRATIONS: &[&str] = &[
     );
     CREATE INDEX builds_image ON builds (image) WHERE image IS NOT NULL;
 ",
+    "
+    -- A row implies containers/<id>/; one whose directory is gone is none.
+    CREATE TABLE containers (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        image TEXT NOT NULL,
+        created TEXT NOT NULL,
+        config BLOB NOT NULL,
+        seq INTEGER NOT NULL
+    );
+    CREATE INDEX containers_image ON containers (image);
+    CREATE TABLE container_layers (
+        container TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        layer TEXT NOT NULL,
+        PRIMARY KEY (container, position)
+    ) WITHOUT ROWID;
+    CREATE INDEX container_layers_layer ON container_layers (layer);
+
+    CREATE TABLE volumes (
+        name TEXT PRIMARY KEY,
+        created TEXT NOT NULL,
+        anonymous INTEGER NOT NULL,
+        labels TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE container_volumes (
+        container TEXT NOT NULL,
+        volume TEXT NOT NULL,
+        PRIMARY KEY (container, volume)
+    ) WITHOUT ROWID;
+",
 ];
 
 /// The format that this version writes.

@@ -96,6 +96,48 @@ pub enum StoreError {
         /// The images that it fits.
         candidates: Vec<Digest>,
     },
+    /// No container has that name or id.
+    #[error("No such container: {name}")]
+    NoContainer {
+        /// What was asked for.
+        name: String,
+    },
+    /// An id prefix fits several containers.
+    #[error(
+        "container id {name} is ambiguous, it could be any of: {}",
+        candidates.join(", ")
+    )]
+    AmbiguousContainer {
+        /// The prefix given.
+        name: String,
+        /// The containers that it fits: id and name.
+        candidates: Vec<String>,
+    },
+    /// Another container has the name.
+    #[error(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". \
+         You have to remove (or rename) that container to be able to reuse that name."
+    )]
+    ContainerName {
+        /// The name.
+        name: String,
+        /// Who has it.
+        id: String,
+    },
+    /// There is no volume of that name.
+    #[error("get {name}: no such volume")]
+    NoVolume {
+        /// The name.
+        name: String,
+    },
+    /// Containers use the volume.
+    #[error("remove {name}: volume is in use - [{}]", users.join(", "))]
+    VolumeInUse {
+        /// The volume.
+        name: String,
+        /// The containers' ids.
+        users: Vec<String>,
+    },
     /// The image cannot be removed while tags name it.
     #[error("image {id} is still tagged: {}", tags.join(", "))]
     Tagged {

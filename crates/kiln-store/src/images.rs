@@ -164,6 +164,7 @@ impl Store {
                 let unused = tx.execute(
                     "DELETE FROM layers WHERE diff_id = ?1
                         AND NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = ?1)
+                        AND NOT EXISTS (SELECT 1 FROM container_layers WHERE layer = ?1)
                         AND NOT EXISTS (SELECT 1 FROM cache WHERE layer = ?1)",
                     [&layer],
                 )?;

@@ -11,11 +11,13 @@
 //! tmp/<name>/    scratch directories, each guarded by a locked <name>.lock
 //! locks/         lock files: `use`, `open`, and one per step being built
 //! caches/<k>.<n> directories that steps keep between builds, see `caches.rs`
+//! containers/<id>/ what a container changed, its state, log, socket and lock
+//! volumes/<name>/  the files of a volume
 //! contexts/      per-context file-stat caches, managed by the builder
 //! listings/      lists of files that steps copied, to explain misses
 //! ```
 //!
-//! Three rules keep it consistent:
+//! Four rules keep it consistent:
 //!
 //! * **A row implies its directory.** Directories enter and leave `layers/`
 //!   only by `rename`, inside an immediate database transaction, so processes
@@ -24,6 +26,8 @@
 //! * **Nothing is believed across a power loss before it was synced.** Rows
 //!   are written without `fsync` and carry the kernel's boot id; see
 //!   [`Store::sync`].
+//! * **A container's directory is whoever's has its lock.** The process that
+//!   creates, starts or removes it has, and its monitor while it runs.
 //! * **What a build uses is not collected.** A build holds a shared lock (see
 //!   [`Store::hold`]) which deleting layers takes exclusively.
 
@@ -32,6 +36,7 @@ mod builds;
 mod cache;
 mod caches;
 mod collect;
+mod containers;
 mod db;
 mod digests;
 mod durable;
@@ -47,12 +52,14 @@ mod scratch;
 mod store;
 mod tags;
 mod usage;
+mod volumes;
 
 pub use blobs::Blob;
 pub use builds::BuildRecord;
 pub use cache::{CacheRecord, Gone, Input};
 pub use caches::{CacheDir, Claim};
 pub use collect::Freed;
+pub use containers::{ContainerLock, ContainerRecord};
 pub use error::{Result, StoreError};
 pub use images::ImageRecord;
 pub use layers::Layer;
@@ -60,6 +67,7 @@ pub use lock::{Hold, KeyLock};
 pub use scratch::Scratch;
 pub use store::Store;
 pub use usage::Usage;
+pub use volumes::Volume;
 
 #[cfg(test)]
 mod tests;

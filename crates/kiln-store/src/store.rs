@@ -30,10 +30,30 @@ impl Store {
         Store::open_in_boot(root, durable::boot_id())
     }
 
+    /// Opens a store that this program has opened before in this boot of the
+    /// kernel, without looking for what needs to be put in order.
+    pub fn open_quickly(root: &Path) -> Result<Store> {
+        let conn = Mutex::new(db::open(root).map_err(|e| e.in_store(root))?);
+        Ok(Store {
+            root: root.to_owned(),
+            boot: durable::boot_id(),
+            conn,
+        })
+    }
+
     pub(crate) fn open_in_boot(root: &Path, boot: String) -> Result<Store> {
         let root =
             std::path::absolute(root).map_err(|e| StoreError::io("cannot resolve", root, e))?;
-        for name in ["layers", "recipes", "tmp", "locks", "contexts", "caches"] {
+        for name in [
+            "layers",
+            "recipes",
+            "tmp",
+            "locks",
+            "contexts",
+            "caches",
+            "containers",
+            "volumes",
+        ] {
             make_dir(&root.join(name))?;
         }
         let guard = lock::open_and_lock(&root.join("locks/open"), FlockOperation::LockExclusive)?;

@@ -33,7 +33,9 @@ impl Store {
             let mut statement = conn.prepare(
                 "WITH l AS (
                     SELECT size,
-                        EXISTS (SELECT 1 FROM image_layers WHERE layer = diff_id) AS used,
+                        EXISTS (SELECT 1 FROM image_layers WHERE layer = diff_id)
+                            OR EXISTS (SELECT 1 FROM container_layers WHERE layer = diff_id)
+                            AS used,
                         EXISTS (SELECT 1 FROM image_layers JOIN tags ON tags.image =
                             image_layers.image WHERE layer = diff_id) AS named,
                         EXISTS (SELECT 1 FROM cache WHERE layer = diff_id) AS cached

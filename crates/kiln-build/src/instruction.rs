@@ -535,6 +535,11 @@ PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINC
     }
 }
 
+/// An absolute path without `.`, `..` or doubled slashes.
+pub fn clean_path(path: &str) -> String {
+    clean_join("/", path)
+}
+
 /// Joins as Go's `path.Join` does, and cleans: no `.`, `..`, or doubled slashes remain.
 pub fn clean_join(base: &str, path: &str) -> String {
     let whole = if path.starts_with('/') {

@@ -31,13 +31,14 @@ mod snapshot;
 mod solve;
 mod statcache;
 mod steps;
-mod users;
+pub mod users;
 
 pub use base::Fetch;
 pub use context::Context;
 pub use error::BuildError;
 pub use event::{Event, Progress, Silent};
 pub use explain::Explanation;
+pub use instruction::clean_path;
 pub use options::BuildOptions;
 pub use snapshot::view;
 pub use solve::{Built, build};

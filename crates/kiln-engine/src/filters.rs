@@ -127,7 +127,7 @@ impl Filters {
 }
 
 /// A time, or how long ago: `2026-01-01T00:00:00Z`, seconds since 1970, `24h`.
-fn point(text: &str) -> Option<Timestamp> {
+pub fn point(text: &str) -> Option<Timestamp> {
     if let Ok(time) = text.parse() {
         return Some(time);
     }

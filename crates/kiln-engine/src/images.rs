@@ -5,6 +5,7 @@ use kiln_store::{ImageRecord, Store};
 use serde_json::{Value, json};
 
 use crate::BuildError;
+use crate::containers::{Container, settle};
 use crate::filters::Filters;
 
 /// One row of `images`.
@@ -185,6 +186,17 @@ pub fn remove(store: &Store, name: &str, force: bool) -> Result<Vec<Removed>, Bu
             known.any(|t| t.canonical() == r.canonical())
         });
     let mut done = Vec::new();
+    let last = match &by_name {
+        Some(r) => tags.iter().all(|t| t.canonical() == r.canonical()),
+        None => true,
+    };
+    let user = match last {
+        true => used_by(store, &id)?,
+        false => None,
+    };
+    if let Some(user) = &user {
+        refuse_used(&id, &by_name, user, force)?;
+    }
     let names = match by_name {
         Some(r) => vec![r],
         None if tags.len() > 1 && !force => {
@@ -196,6 +208,7 @@ pub fn remove(store: &Store, name: &str, force: bool) -> Result<Vec<Removed>, Bu
         }
         None => tags,
     };
+    // A container goes on without its image: what it needs is kept for it.
     let freed = store.untag_and_remove(&id, &names)?;
     done.extend(names.iter().map(|r| Removed::Untagged(r.familiar())));
     if let Some(freed) = freed {
@@ -204,4 +217,46 @@ pub fn remove(store: &Store, name: &str, force: bool) -> Result<Vec<Removed>, Bu
     }
     store.sync()?;
     Ok(done)
+}
+
+/// A container made from an image, one that runs before others.
+fn used_by(store: &Store, id: &Digest) -> Result<Option<Container>, BuildError> {
+    let mut found = None;
+    for record in store.containers_of(id)? {
+        if let Some(container) = settle(store, record)? {
+            if container.is_running() {
+                return Ok(Some(container));
+            }
+            found.get_or_insert(container);
+        }
+    }
+    Ok(found)
+}
+
+/// Docker's refusals: an image that a container uses goes only by force, and not at all while the
+/// container runs.
+fn refuse_used(
+    id: &Digest,
+    by_name: &Option<Reference>,
+    user: &Container,
+    force: bool,
+) -> Result<(), BuildError> {
+    let (id, container) = (id.short(), user.short_id());
+    let message = match by_name {
+        _ if user.is_running() => format!(
+            "conflict: unable to delete {id} (cannot be forced) - image is being used by running \
+             container {container}"
+        ),
+        _ if force => return Ok(()),
+        Some(name) => format!(
+            "conflict: unable to remove repository reference \"{}\" (must force) - container \
+             {container} is using its referenced image {id}",
+            name.familiar()
+        ),
+        None => format!(
+            "conflict: unable to delete {id} (must be forced) - image is being used by stopped \
+             container {container}"
+        ),
+    };
+    Err(BuildError::new(message).hint("remove the container first: `kiln rm`"))
 }

@@ -4,6 +4,7 @@
 
 pub mod build;
 pub mod check;
+pub mod containers;
 pub mod filters;
 pub mod images;
 pub mod import;
@@ -17,6 +18,7 @@ pub mod push;
 pub mod registry;
 pub mod save;
 mod stream;
+pub mod volumes;
 pub mod why;
 
 pub use kiln_build::BuildError;

@@ -7,7 +7,7 @@ use std::path::Path;
 use kiln_oci::archive::{ArchiveImage, ArchiveLayer, write_docker_archive, write_oci_archive};
 use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply, write_dir};
 use kiln_oci::{Digest, ImageConfig, Reference};
-use kiln_store::Store;
+use kiln_store::{Store, StoreError};
 
 use crate::BuildError;
 use crate::images::find;
@@ -81,6 +81,15 @@ pub(crate) fn archive_layers(
             })
         })
         .collect()
+}
+
+/// Writes the file system of a container, or else of an image, as a tar.
+pub fn export(store: &Store, name: &str, out: impl Write) -> Result<(), BuildError> {
+    match store.find_container(name) {
+        Ok(container) => crate::containers::export(store, &container, out),
+        Err(StoreError::NoContainer { .. }) => export_image(store, name, out),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// Writes the merged file system of an image as a tar: its history and config stay behind.

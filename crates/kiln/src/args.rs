@@ -35,7 +35,7 @@ pub enum Command {
     Tag(TagArgs),
     /// Remove images
     Rmi(RmiArgs),
-    /// Show all there is to know of images, as JSON
+    /// Show all there is to know of containers and images, as JSON
     Inspect(InspectArgs),
     /// Make an image from a tar of a root file system
     Import(ImportArgs),
@@ -43,7 +43,7 @@ pub enum Command {
     Save(SaveArgs),
     /// Bring in images from an archive that docker, podman, skopeo or buildah wrote
     Load(LoadArgs),
-    /// Write the files of an image, all its layers as one, to a tar archive
+    /// Write the files of a container or an image, all layers as one, to a tar archive
     Export(ExportArgs),
     /// Show what is in an image, and what of it needn't be
     Analyze(AnalyzeArgs),
@@ -67,6 +67,14 @@ pub enum Command {
     /// The same commands, grouped as docker groups them
     #[command(subcommand)]
     Image(ImageCommand),
+    #[command(flatten)]
+    Verb(crate::container::args::Verb),
+    /// Containers
+    #[command(subcommand)]
+    Container(crate::container::args::ContainerCommand),
+    /// Directories of their own that containers mount
+    #[command(subcommand)]
+    Volume(crate::container::args::VolumeCommand),
 }
 
 #[derive(Subcommand)]
@@ -236,7 +244,7 @@ pub struct ExportArgs {
     /// The archive; standard output when absent
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// The image
+    /// The container or image
     pub image: String,
 }
 
@@ -488,9 +496,9 @@ pub struct InspectArgs {
     #[arg(long, value_name = "OS/ARCH", requires = "remote")]
     pub platform: Option<String>,
     /// What kind of thing the names are
-    #[arg(long = "type", value_name = "image")]
+    #[arg(long = "type", value_name = "container|image")]
     pub kind: Option<String>,
-    /// The images
+    /// The containers and images
     #[arg(required = true)]
     pub images: Vec<String>,
 }

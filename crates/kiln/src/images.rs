@@ -191,13 +191,21 @@ pub fn remove(store: &Store, a: &RmiArgs) -> Result<()> {
 
 /// `kiln inspect`
 pub fn inspect(store: &Store, a: &InspectArgs) -> Result<()> {
-    if let Some(kind) = a.kind.as_deref().filter(|k| *k != "image") {
-        bail!("--type={kind}: only images can be inspected");
+    let kind = a.kind.as_deref();
+    if let Some(kind) = kind.filter(|k| !matches!(*k, "image" | "container")) {
+        bail!("--type={kind}: containers and images can be inspected");
     }
     let mut found = Vec::new();
     let mut errors = Vec::new();
     let registries = Registries::new();
     let look = |name: &str| -> Result<serde_json::Value> {
+        if !a.remote && kind != Some("image") {
+            match crate::container::inspect_one(store, name, false)? {
+                Some(found) => return Ok(found),
+                None if kind == Some("container") => bail!("No such container: {name}"),
+                None => {}
+            }
+        }
         if !a.remote {
             return Ok(engine::inspect(store, name)?);
         }

@@ -6,6 +6,7 @@ mod bars;
 mod build;
 mod call;
 mod check;
+mod container;
 mod exit;
 mod explain;
 mod fmt;
@@ -31,6 +32,13 @@ use system::Kind;
 
 fn main() -> ExitCode {
     kiln_runtime::helper_main_if_asked();
+    let after = |ended: &kiln_runtime::monitor::Ended| {
+        // Nobody is there to be told; what is left shows in `ps`.
+        let _ = kiln_engine::containers::after_monitor(ended);
+    };
+    if kiln_runtime::monitor::monitor_if_asked(after) {
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
@@ -107,5 +115,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             ImageCommand::Push(a) => remote::push(&store, &a),
             ImageCommand::Prune(a) => system::prune(&store, &a, Kind::Images),
         },
+        Command::Verb(verb) => container::verb(&store, verb),
+        Command::Container(command) => container::group(&store, command),
+        Command::Volume(command) => container::volumes(&store, command),
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use kiln_build::fetch::download;
 use kiln_engine::import::{Import, import as engine_import};
 use kiln_engine::load::{load_path, load_stream};
-use kiln_engine::save::{Archive, export_image, save as engine_save};
+use kiln_engine::save::{Archive, export as engine_export, save as engine_save};
 use kiln_oci::layer::Packer;
 use kiln_oci::manifest::LayerCompression;
 use kiln_oci::{Platform, Reference};
@@ -62,7 +62,7 @@ pub fn save(store: &Store, a: &SaveArgs) -> Result<()> {
 /// `kiln export`
 pub fn export(store: &Store, a: &ExportArgs) -> Result<()> {
     to_output(a.output.as_deref(), |out| {
-        Ok(export_image(store, &a.image, out)?)
+        Ok(engine_export(store, &a.image, out)?)
     })
 }
 

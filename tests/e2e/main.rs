@@ -10,6 +10,7 @@ mod check;
 mod commands;
 mod concurrency;
 mod conformance;
+mod containers;
 mod contexts;
 mod crashes;
 mod disk_full;

@@ -12,14 +12,14 @@ use crate::harness::{
 };
 
 /// A user, with a directory of his own that holds the binary and the store.
-struct User {
+pub struct User {
     name: &'static str,
     dir: TempDir,
 }
 
 impl User {
     /// The user with subordinate ids; made if he isn't there.
-    fn with_sub_ids() -> User {
+    pub fn with_sub_ids() -> User {
         let user = User::named("kilntest", &[]);
         for file in ["/etc/subuid", "/etc/subgid"] {
             let text = std::fs::read_to_string(file).unwrap_or_default();
@@ -34,7 +34,7 @@ impl User {
     }
 
     /// The user without any.
-    fn without_sub_ids() -> User {
+    pub fn without_sub_ids() -> User {
         User::named(
             "kilnsolo",
             &["-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0"],
@@ -71,12 +71,17 @@ impl User {
         User { name, dir }
     }
 
+    /// His own directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     fn store(&self) -> PathBuf {
         self.dir.path().join("store")
     }
 
     /// A command as this user, with nothing of root's environment.
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(program("setpriv", "util-linux"));
         command
             .args(["--reuid", self.name, "--regid", self.name, "--init-groups"])
@@ -90,7 +95,7 @@ impl User {
         command
     }
 
-    fn import_base(&self) -> Done {
+    pub fn import_base(&self) -> Done {
         let mut import = self.command(&["import", "-", "busybox"]);
         run_with(&mut import, base_tar().to_vec())
     }
@@ -106,7 +111,7 @@ impl User {
     }
 
     #[track_caller]
-    fn assert_nothing_left(&self) {
+    pub fn assert_nothing_left(&self) {
         let began = Instant::now();
         while !leftovers(&self.store()).is_empty() {
             assert!(

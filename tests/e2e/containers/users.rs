@@ -1,0 +1,125 @@
+//! The same as ordinary users, with and without subordinate ids.
+
+use std::process::Command;
+
+use crate::harness::{Done, run, run_with};
+use crate::rootless::User;
+
+fn walk(user: &User) {
+    let kiln = |args: &[&str]| -> Done { run(&mut user.command(args)) };
+    let out = |args: &[&str]| kiln(args).ok().out();
+    let writer = "i=0; while :; do i=$((i+1)); echo $i > /t; mv /t /n; echo line $i; done";
+    out(&["run", "-d", "--name", "uu", "busybox", "sh", "-c", writer]);
+    super::wait_until("it writes", || {
+        kiln(&["exec", "uu", "test", "-s", "/n"]).code == Some(0)
+    });
+    assert_eq!(
+        kiln(&["exec", "uu", "sh", "-c", "rm /bin/vi; echo x > /x; exit 6"]).code,
+        Some(6)
+    );
+    assert!(out(&["logs", "--tail", "1", "uu"]).starts_with("line "));
+    out(&["pause", "uu"]);
+    let number = || kiln(&["cp", "uu:/n", "-"]).ok().stdout;
+    let before = number();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert_eq!(number(), before, "it still writes");
+    assert!(out(&["ps"]).contains("(Paused)"));
+    out(&["unpause", "uu"]);
+    super::wait_until("it goes on", || number() != before);
+    out(&["commit", "uu", "made"]);
+    assert_eq!(out(&["run", "--rm", "made", "cat", "/x"]), "x");
+    kiln(&["run", "--rm", "made", "ls", "/bin/vi"]).code(1);
+    let file = user.dir().join("f");
+    std::fs::write(&file, "mine\n").unwrap();
+    run(Command::new("chmod").arg("644").arg(&file)).ok();
+    out(&["cp", file.to_str().unwrap(), "uu:/mine"]);
+    assert_eq!(out(&["exec", "uu", "cat", "/mine"]), "mine");
+    assert!(out(&["top", "uu"]).contains("sh -c"));
+    out(&["stop", "-t", "0", "uu"]);
+    assert_eq!(out(&["wait", "uu"]), "137");
+    out(&["start", "uu"]);
+    out(&["kill", "uu"]);
+    // What can't be had is named.
+    let limited = kiln(&["run", "--rm", "-m", "64m", "busybox", "true"]);
+    if limited.code != Some(0) {
+        assert_eq!(limited.code, Some(125));
+        assert!(limited.err().contains("--memory"), "{}", limited.report());
+    }
+    published(&kiln);
+    out(&["rm", "uu"]);
+    assert_eq!(out(&["ps", "-aq"]), "");
+    user.assert_nothing_left();
+}
+
+#[test]
+fn a_user_with_sub_ids() {
+    let user = User::with_sub_ids();
+    user.import_base().ok();
+    walk(&user);
+    let id = run(&mut user.command(&["run", "--rm", "-u", "app:staff", "busybox", "id"])).ok();
+    assert_eq!(id.out(), "uid=1000(app) gid=50(staff)");
+}
+
+#[test]
+fn a_user_without_sub_ids() {
+    let user = User::without_sub_ids();
+    // A base whose files are all root's.
+    let root = crate::harness::Kiln::new();
+    let base = crate::harness::Project::new("FROM scratch\nCOPY --from=busybox --chown=0:0 / /\n");
+    let tar = root.file("t");
+    root.build(
+        base.dir(),
+        &["-o", &format!("type=tar,dest={}", tar.display())],
+    );
+    let tar = std::fs::read(tar).unwrap();
+    run_with(&mut user.command(&["import", "-", "busybox"]), tar).ok();
+    walk(&user);
+    let done = run(&mut user.command(&["run", "--rm", "-u", "1000", "busybox", "id"])).code(125);
+    assert!(done.err().contains("/etc/subuid"), "{}", done.report());
+}
+
+/// A port of the host leads to one of a container.
+fn published(kiln: &dyn Fn(&[&str]) -> Done) {
+    let out = |args: &[&str]| kiln(args).ok().out();
+    crate::harness::program("slirp4netns", "slirp4netns");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let publish = format!("127.0.0.1:{port}:80");
+    let serve = [
+        "run",
+        "-d",
+        "--name",
+        "web",
+        "-p",
+        &publish,
+        "busybox",
+        "sh",
+        "-c",
+        "echo served > /x; httpd -f -h /",
+    ];
+    out(&serve);
+    assert_eq!(out(&["port", "web", "80"]), format!("127.0.0.1:{port}"));
+    let busybox = crate::harness::program("busybox", "busybox-static");
+    let url = format!("http://127.0.0.1:{port}/x");
+    let get = || run(Command::new(&busybox).args(["wget", "-qO-", &url]));
+    super::wait_until("it serves", || get().out() == "served");
+    let taken = kiln(&["run", "--rm", "-p", &publish, "busybox", "true"]).code(125);
+    assert!(
+        taken.err().contains("port is already allocated"),
+        "{}",
+        taken.report()
+    );
+    // The host's own ports are out of reach.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    kiln(&["exec", "web", "nc", "-w", "1", "10.0.2.2", &port]).code(1);
+    out(&["rm", "-f", "web"]);
+}
+
+#[test]
+fn root_publishes_ports() {
+    let kiln = super::Containers::new();
+    published(&|args| kiln.run(args));
+    kiln.nothing_left();
+}

@@ -127,6 +127,9 @@ class Kiln(Builder):
     def save(self, tag, path):
         return self.run(self.program, "save", "-o", path, tag)
 
+    def container(self, image, *command):
+        return self.run(self.program, "run", "--rm", "--network", "host", image, *command)
+
     def forget(self, tag):
         self.run(self.program, "rmi", tag)
 
@@ -152,6 +155,9 @@ class Docker(Builder):
 
     def save(self, tag, path):
         return self.run(self.program, "save", "-o", path, tag)
+
+    def container(self, image, *command):
+        return self.run(self.program, "run", "--rm", "--network", "host", image, *command)
 
     def forget(self, tag):
         self.run(self.program, "rmi", "-f", tag)

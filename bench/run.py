@@ -141,6 +141,16 @@ class Bench:
             context = self.context("apt", f"FROM debian:12\n{run}\n")
             self.each("apt", rep, lambda b: b.build(context, "apt"))
 
+    def containers(self):
+        """A container of a command that does nothing, from start to exit, ten times over."""
+        names = [b.name for b in self.builders]
+        # Both of docker's builders have the same docker run.
+        skip = "classic" if "buildkit" in names else ""
+        for rep in range(self.reps * 10):
+            for b in self.turn(rep):
+                if b.name != skip and hasattr(b, "container"):
+                    self.record("container", b.name, b.container(BASE, "/bin/busybox", "true"))
+
 
 ROWS = {
     "steps": (f"{STEPS} RUN steps", "many_steps"),
@@ -152,6 +162,7 @@ ROWS = {
     "copy-1g": ("COPY of 1 GiB", "big_file"),
     "save-1g": ("save of that image", "big_file"),
     "stages": ("6 stages of 1 s", "stages"),
+    "container": ("run --rm of a container", "containers"),
     "apt": ("apt-get install gcc", "packages"),
 }
 
@@ -184,6 +195,11 @@ def goals(rows):
     if "files-unchanged" in rows:
         took = median(rows["files-unchanged"]["kiln"]) * 1000
         at_most("unchanged context of 20,000 files", took, 150, "ms")
+    if "container" in rows:
+        at_most("a container", median(rows["container"]["kiln"]) * 1000, 40, "ms")
+        if "buildkit" in rows["container"]:
+            ratio = median(rows["container"]["buildkit"]) / median(rows["container"]["kiln"])
+            add("a container against docker run", ratio, "≥", 5, "times")
     if "copy-1g" in rows:
         both = median(rows["copy-1g"]["cp"]) + median(rows["copy-1g"]["sha256sum"])
         ratio = median(rows["copy-1g"]["kiln"]) / both

@@ -77,6 +77,18 @@ pub enum Command {
     Volume(crate::container::args::VolumeCommand),
 }
 
+impl Command {
+    /// Whether its exit code may be that of a container.
+    pub fn runs_a_container(&self) -> bool {
+        use crate::container::args::{ContainerCommand, Verb};
+        matches!(
+            self,
+            Command::Verb(Verb::Run(_) | Verb::Create(_))
+                | Command::Container(ContainerCommand::Verb(Verb::Run(_) | Verb::Create(_)))
+        )
+    }
+}
+
 #[derive(Subcommand)]
 pub enum ImageCommand {
     /// Build an image from a Dockerfile

@@ -47,6 +47,12 @@ fn main() -> ExitCode {
             return ExitCode::from(if e.use_stderr() { 125 } else { 0 });
         }
     };
+    // As with docker: a code that can't be the container's.
+    let failed = if cli.command.runs_a_container() {
+        125
+    } else {
+        1
+    };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -54,7 +60,7 @@ fn main() -> ExitCode {
                 return ExitCode::from(exit.code);
             }
             eprintln!("ERROR: {}", format::harmless(&format!("{e:#}")));
-            ExitCode::from(1)
+            ExitCode::from(failed)
         }
     }
 }

@@ -7,6 +7,7 @@ mod confined;
 mod errors;
 mod files;
 mod kills;
+mod terminals;
 mod users;
 mod walk_through;
 

@@ -45,7 +45,8 @@ impl Monitor {
     }
 
     pub(super) fn no_more_input(&mut self) {
-        if self.launch.spec.stdin_once {
+        // A terminal has no end: whoever leaves it may come back.
+        if self.launch.spec.stdin_once && !self.launch.spec.tty {
             self.input_ended = true;
             self.end_input();
         }

@@ -99,6 +99,19 @@ fn inner(store: &Store, name: &str, what: &Commit) -> Result<Digest, Failure> {
     Ok(id)
 }
 
+/// How often a container that doesn't keep still is copied before that is given up.
+const TRIES: u32 = 50;
+
+/// Takes everything out of a directory.
+fn empty(dir: &std::path::Path) -> Result<(), BuildError> {
+    let bad = |e: std::io::Error| BuildError::caused(dir.display(), &e);
+    let fd = std::fs::File::open(dir).map_err(bad)?;
+    for name in kiln_tree::read_dir_sorted(fd.as_fd()).map_err(bad)? {
+        kiln_tree::remove_all(fd.as_fd(), &name).map_err(bad)?;
+    }
+    Ok(())
+}
+
 /// Copies what the container changed, while it keeps still if it runs and is to.
 fn copy(
     store: &Store,
@@ -132,7 +145,18 @@ fn copy(
         }
         false => None,
     };
-    copy_tree(&source, dir)?;
+    let moves = held.is_none() && container.state.status == Status::Running;
+    let mut tries = if moves { TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        match copy_tree(&source, dir) {
+            Ok(()) => break,
+            // A file that was listed is gone when it is read.
+            Err(_) if tries > 0 => empty(dir)?,
+            Err(e) if moves => return Err(e.hint("leave --pause=false away").into()),
+            Err(e) => return Err(e.into()),
+        }
+    }
     drop(held);
     drop(lock);
     // The root directory is no part of a layer, but of what is seen of it.

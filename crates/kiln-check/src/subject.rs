@@ -124,6 +124,13 @@ pub struct Stage<'a> {
     pub parent: Option<usize>,
 }
 
+/// A shell, and the SHELL that names it.
+#[derive(Clone, Copy)]
+struct InForce<'a> {
+    dialect: Dialect,
+    named: Option<&'a [String]>,
+}
+
 /// What rules look at.
 pub struct Subject<'a> {
     /// The Dockerfile.
@@ -133,7 +140,7 @@ pub struct Subject<'a> {
     /// What is known besides.
     pub around: &'a Surroundings<'a>,
     /// For each instruction, the shell in force.
-    dialects: Vec<Dialect>,
+    shells: Vec<InForce<'a>>,
     scripts: Vec<OnceCell<Option<Script>>>,
 }
 
@@ -141,34 +148,45 @@ impl<'a> Subject<'a> {
     /// Takes a Dockerfile apart.
     pub fn new(file: &'a Dockerfile, around: &'a Surroundings<'a>) -> Subject<'a> {
         let stages = stages(file);
-        let mut dialects = Vec::with_capacity(file.instructions.len());
-        let usual = around.shell.unwrap_or(Dialect::Posix);
-        let mut at_end: Vec<Dialect> = Vec::new();
+        let mut shells = Vec::with_capacity(file.instructions.len());
+        let usual = InForce {
+            dialect: around.shell.unwrap_or(Dialect::Posix),
+            named: None,
+        };
+        let mut at_end: Vec<InForce> = Vec::new();
         let mut now = usual;
         for instruction in &file.instructions {
             match &instruction.kind {
                 Kind::From { image, .. } => {
-                    if dialects.len() > stages.first().map_or(0, |s| s.range.start) {
+                    if shells.len() > stages.first().map_or(0, |s| s.range.start) {
                         at_end.push(now);
                     }
                     let parent = stages.get(at_end.len()).and_then(|s| s.parent);
                     let windows = image.contains("windows") || image.contains("nanoserver");
                     now = match parent.and_then(|p| at_end.get(p)) {
                         Some(inherited) => *inherited,
-                        None if windows => Dialect::Unknown,
+                        None if windows => InForce {
+                            dialect: Dialect::Unknown,
+                            named: None,
+                        },
                         None => usual,
                     };
                 }
-                Kind::Shell(argv) => now = Dialect::of(argv),
+                Kind::Shell(argv) => {
+                    now = InForce {
+                        dialect: Dialect::of(argv),
+                        named: Some(argv.as_slice()),
+                    };
+                }
                 _ => {}
             }
-            dialects.push(now);
+            shells.push(now);
         }
         Subject {
             file,
             stages,
             around,
-            dialects,
+            shells,
             scripts: vec![OnceCell::new(); file.instructions.len()],
         }
     }
@@ -208,8 +226,7 @@ impl<'a> Subject<'a> {
         let cell = self.scripts.get(n)?;
         cell.get_or_init(|| {
             let instruction = self.file.instructions.get(n)?;
-            let dialect = self.dialects.get(n).copied().unwrap_or(Dialect::Posix);
-            script(self.file, instruction, dialect)
+            script(self.file, instruction, self.dialect(n))
         })
         .as_ref()
     }
@@ -227,7 +244,12 @@ impl<'a> Subject<'a> {
 
     /// The shell in force at the `n`th instruction.
     pub fn dialect(&self, n: usize) -> Dialect {
-        self.dialects.get(n).copied().unwrap_or(Dialect::Posix)
+        self.shells.get(n).map_or(Dialect::Posix, |s| s.dialect)
+    }
+
+    /// What the SHELL in force at the `n`th instruction names, where the file has one.
+    pub fn shell_argv(&self, n: usize) -> Option<&'a [String]> {
+        self.shells.get(n).and_then(|s| s.named)
     }
 }
 

@@ -6,7 +6,6 @@ use kiln_dockerfile::Kind;
 use shuck_ast::{BinaryOp, BuiltinCommand, Command, CompoundCommand, Stmt, StmtSeq};
 
 use super::look::{Tree, range, trees, variable};
-use super::shells::shell_words;
 use crate::finding::Findings;
 use crate::rule::{Rule, Severity};
 use crate::subject::Subject;
@@ -85,7 +84,7 @@ fn stops_at_errors(subject: &Subject, tree: &Tree) -> bool {
     });
     let first = tree.script.text().lines().next().unwrap_or_default();
     let hashbang = first.starts_with("#!") && first.split_whitespace().any(short);
-    let argv = shell_words(subject, tree.n).unwrap_or_default();
+    let argv = subject.shell_argv(tree.n).unwrap_or_default();
     let mut words = argv.iter().map(String::as_str).collect::<Vec<_>>();
     if let Some(Kind::Run {
         command: kiln_dockerfile::Command::Exec(argv),

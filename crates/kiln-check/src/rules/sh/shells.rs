@@ -72,23 +72,8 @@ fn named(subject: &Subject, tree: &Tree) -> String {
     {
         return argv.first().cloned().unwrap_or_default();
     }
-    let argv = shell_words(subject, tree.n);
+    let argv = subject.shell_argv(tree.n);
     argv.and_then(|a| a.first()).cloned().unwrap_or_default()
-}
-
-/// The SHELL in force at an instruction, where the file has one.
-pub fn shell_words<'a>(subject: &Subject<'a>, n: usize) -> Option<&'a [String]> {
-    let stage = subject.stages.iter().find(|s| s.range.contains(&n))?;
-    let last = |range: std::ops::Range<usize>| {
-        let instructions = subject.instructions().get(range).unwrap_or_default();
-        instructions.iter().rev().find_map(|i| match &i.kind {
-            Kind::Shell(argv) => Some(argv.as_slice()),
-            _ => None,
-        })
-    };
-    let parents = subject.ancestry(stage.index).into_iter().skip(1);
-    let parents = parents.filter_map(|s| subject.stages.get(s));
-    last(stage.range.start..n).or_else(|| parents.into_iter().find_map(|s| last(s.range.clone())))
 }
 
 fn of_image(subject: &Subject, n: usize) -> Shell {

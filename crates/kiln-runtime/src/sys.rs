@@ -52,6 +52,23 @@ pub(crate) fn fork() -> io::Result<Option<Pid>> {
     Ok(Pid::from_raw(pid as i32))
 }
 
+/// Has the program that `command` starts killed when this process dies.
+pub(crate) fn die_with_this(command: &mut std::process::Command) {
+    use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+    use std::os::unix::process::CommandExt;
+    let this = getpid();
+    let tie = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        match getppid() == Some(this) {
+            true => Ok(()),
+            false => Err(rustix::io::Errno::SRCH.into()),
+        }
+    };
+    // SAFETY: the closure makes two system calls and allocates nothing, which
+    // a child may do between fork and exec.
+    unsafe { command.pre_exec(tie) };
+}
+
 /// Ends the process at once, without running exit handlers.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` has no preconditions.

@@ -1,5 +1,7 @@
 //! The same as ordinary users, with and without subordinate ids.
 
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 
 use crate::harness::{Done, run, run_with};
@@ -45,7 +47,10 @@ fn walk(user: &User) {
         assert_eq!(limited.code, Some(125));
         assert!(limited.err().contains("--memory"), "{}", limited.report());
     }
-    published(&kiln);
+    for program in PROGRAMS {
+        let path = path_with(user.dir(), &[program]);
+        published(&|args| run(user.command(args).env("PATH", &path)));
+    }
     out(&["rm", "uu"]);
     assert_eq!(out(&["ps", "-aq"]), "");
     user.assert_nothing_left();
@@ -78,14 +83,29 @@ fn a_user_without_sub_ids() {
     assert!(done.err().contains("/etc/subuid"), "{}", done.report());
 }
 
-/// A port of the host leads to one of a container.
+/// The programs that give a container a network, the first one preferred.
+const PROGRAMS: [&str; 2] = ["pasta", "slirp4netns"];
+
+/// A directory for `PATH` with these of the programs, and what a user needs.
+fn path_with(dir: &Path, programs: &[&str]) -> std::path::PathBuf {
+    crate::harness::program("pasta", "passt");
+    crate::harness::program("slirp4netns", "slirp4netns");
+    let path = dir.join(format!("path-{}", programs.join("-")));
+    std::fs::create_dir(&path).unwrap();
+    for name in programs.iter().chain(&["newuidmap", "newgidmap"]) {
+        symlink(Path::new("/usr/bin").join(name), path.join(name)).unwrap();
+    }
+    path
+}
+
+/// Ports of the host lead to those of a container.
 fn published(kiln: &dyn Fn(&[&str]) -> Done) {
     let out = |args: &[&str]| kiln(args).ok().out();
-    crate::harness::program("slirp4netns", "slirp4netns");
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
+    let free = [0, 1].map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [port, second] = free.each_ref().map(|l| l.local_addr().unwrap().port());
     drop(free);
     let publish = format!("127.0.0.1:{port}:80");
+    let all = format!("{second}:80");
     let serve = [
         "run",
         "-d",
@@ -93,33 +113,74 @@ fn published(kiln: &dyn Fn(&[&str]) -> Done) {
         "web",
         "-p",
         &publish,
+        "-p",
+        &all,
         "busybox",
         "sh",
         "-c",
         "echo served > /x; httpd -f -h /",
     ];
     out(&serve);
-    assert_eq!(out(&["port", "web", "80"]), format!("127.0.0.1:{port}"));
+    assert!(out(&["port", "web", "80"]).contains(&format!("127.0.0.1:{port}")));
     let busybox = crate::harness::program("busybox", "busybox-static");
-    let url = format!("http://127.0.0.1:{port}/x");
-    let get = || run(Command::new(&busybox).args(["wget", "-qO-", &url]));
-    super::wait_until("it serves", || get().out() == "served");
+    for port in [port, second] {
+        let url = format!("http://127.0.0.1:{port}/x");
+        let get = || run(Command::new(&busybox).args(["wget", "-qO-", &url]));
+        super::wait_until("it serves", || get().out() == "served");
+    }
     let taken = kiln(&["run", "--rm", "-p", &publish, "busybox", "true"]).code(125);
     assert!(
         taken.err().contains("port is already allocated"),
         "{}",
         taken.report()
     );
-    // The host's own ports are out of reach.
+    // A network of its own, with a way out and a resolver, without the host's own ports.
+    let routes = out(&["exec", "web", "ip", "route"]);
+    let gateway = routes
+        .split("default via ")
+        .nth(1)
+        .expect("a default route");
+    let gateway = gateway.split(' ').next().unwrap();
+    let resolv_conf = out(&["exec", "web", "cat", "/etc/resolv.conf"]);
+    assert!(resolv_conf.contains("nameserver "), "{resolv_conf}");
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port().to_string();
-    kiln(&["exec", "web", "nc", "-w", "1", "10.0.2.2", &port]).code(1);
+    for address in ["127.0.0.1", "10.0.2.2", gateway] {
+        let done = kiln(&["exec", "web", "nc", "-w", "1", address, &port]);
+        assert_ne!(done.code, Some(0), "{}", done.report());
+    }
     out(&["rm", "-f", "web"]);
 }
 
 #[test]
 fn root_publishes_ports() {
     let kiln = super::Containers::new();
-    published(&|args| kiln.run(args));
+    for program in PROGRAMS {
+        let path = path_with(kiln.store().parent().unwrap(), &[program]);
+        published(&|args| run(kiln.command(args).env("PATH", &path)));
+    }
+    kiln.nothing_left();
+}
+
+#[test]
+fn the_network_ends_with_a_monitor_that_is_killed() {
+    let kiln = super::Containers::new();
+    for program in PROGRAMS {
+        let path = path_with(kiln.store().parent().unwrap(), &[program]);
+        let start = ["run", "-d", "busybox", "sleep", "1000"];
+        let id = run(kiln.command(start).env("PATH", &path)).ok().out();
+        let state = kiln.store().join("containers").join(&id).join("state.json");
+        let state: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(state).unwrap()).unwrap();
+        let helper = &state["helpers"][0][0];
+        let proc = Path::new("/proc").join(helper.to_string());
+        let name = std::fs::read_to_string(proc.join("comm")).unwrap();
+        let known = ["pasta", "passt", "slirp4netns"];
+        assert!(known.iter().any(|k| name.starts_with(k)), "{name}");
+        super::monitors(kiln.store())
+            .into_iter()
+            .for_each(super::kill);
+        super::wait_until("it ends", || !proc.exists());
+    }
     kiln.nothing_left();
 }

@@ -69,13 +69,17 @@ pub struct UserNetwork {
     /// The program.
     pub program: PathBuf,
     /// Its arguments; `{pid}` stands for the container's first process. On
-    /// its standard output it says that it is ready, and it ends when its
-    /// standard input does.
+    /// its standard output it says that it is ready.
     pub arguments: Vec<String>,
+    /// What its standard input is: the container's network namespace, or a
+    /// pipe whose end is the container's.
+    pub takes_namespace: bool,
     /// The socket in the container's directory on which it is asked for more.
     pub socket: String,
     /// What it is asked, in JSON, each with what to say where it refuses.
     pub requests: Vec<(String, String)>,
+    /// What it may say when it can't begin, and what that means.
+    pub complaints: Vec<(String, String)>,
 }
 
 /// What a container may use; 0 is no limit.

@@ -12,9 +12,10 @@ use rustix::process::Pid;
 
 use crate::container::spec::UserNetwork;
 use crate::error::{RuntimeError, Step};
+use crate::sys;
 
 /// A container that was connected. The program ends with this, and with the
-/// monitor, however that ends: its standard input does then.
+/// monitor, however that ends.
 pub(super) struct Joined {
     child: Child,
     _alive: OwnedFd,
@@ -34,15 +35,26 @@ impl Joined {
             .arguments
             .iter()
             .map(|a| a.replace("{pid}", &init.as_raw_nonzero().to_string()));
-        let mut child = Command::new(&network.program)
+        let stdin = match network.takes_namespace {
+            // A program without privileges may not open another process's.
+            true => File::open(format!("/proc/{}/ns/net", init.as_raw_nonzero()))
+                .step("open the network namespace")?
+                .into(),
+            false => end,
+        };
+        let mut command = Command::new(&network.program);
+        command
             .args(arguments)
             // A socket's path is at most 107 bytes long.
             .current_dir(&here)
-            .stdin(Stdio::from(end))
+            .stdin(Stdio::from(stdin))
             .stdout(Stdio::from(their_ready))
-            .stderr(Stdio::from(said.try_clone().step("make a file")?))
-            .spawn()
-            .step(format!("start {name}"))?;
+            .stderr(Stdio::from(said.try_clone().step("make a file")?));
+        sys::die_with_this(&mut command);
+        let spawned = command.spawn().step(format!("start {name}"));
+        // It has the writing end of the pipe that is read from next.
+        drop(command);
+        let mut child = spawned?;
         let done = File::from(ready)
             .read_exact(&mut [0])
             .and_then(|()| ask(network, &here));
@@ -51,9 +63,11 @@ impl Joined {
             let _ = child.wait();
             let mut text = String::new();
             let _ = said.rewind().and_then(|()| said.read_to_string(&mut text));
+            let complaint = network.complaints.iter().find(|(c, _)| text.contains(c));
             return Err(RuntimeError::Setup(
-                match e.get_ref().map(|e| e.is::<Refused>()) {
-                    Some(true) => e.to_string(),
+                match (e.get_ref().map(|e| e.is::<Refused>()), complaint) {
+                    (Some(true), _) => e.to_string(),
+                    (_, Some((_, meaning))) => meaning.clone(),
                     _ => format!("{name}: {e}: {}", text.trim()),
                 },
             ));

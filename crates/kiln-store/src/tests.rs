@@ -2,6 +2,7 @@
 
 mod caches;
 mod concurrency;
+mod containers;
 mod durability;
 mod explaining;
 mod names;

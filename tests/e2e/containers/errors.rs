@@ -193,3 +193,31 @@ fn ambiguous_ids_list_the_candidates() {
     }
     kiln.nothing_left();
 }
+
+#[test]
+fn images_for_another_platform() {
+    let kiln = Containers::new();
+    let (host, other) = match std::env::consts::ARCH {
+        "aarch64" => ("linux/arm64", "linux/amd64"),
+        _ => ("linux/amd64", "linux/arm64"),
+    };
+    let base = crate::harness::Project::new("FROM busybox\n");
+    let tar = kiln.file("base.tar");
+    kiln.build(
+        base.dir(),
+        &["-o", &format!("type=tar,dest={}", tar.display())],
+    );
+    kiln.ok(["import", "--platform", other, tar.to_str().unwrap(), "odd"]);
+    let done = kiln.run(["run", "--rm", "odd", "echo", "ran"]).ok();
+    assert_eq!(done.out(), "ran");
+    assert_eq!(
+        done.err().trim(),
+        format!(
+            "WARNING: The requested image's platform ({other}) does not match the detected host \
+             platform ({host}) and no specific platform was requested"
+        )
+    );
+    let done = kiln.run(["run", "--rm", "--platform", other, "odd", "true"]);
+    assert_eq!(done.ok().err(), "");
+    kiln.nothing_left();
+}

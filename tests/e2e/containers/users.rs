@@ -184,3 +184,26 @@ fn the_network_ends_with_a_monitor_that_is_killed() {
     }
     kiln.nothing_left();
 }
+
+#[test]
+fn without_a_program_the_network_is_the_hosts() {
+    let kiln = super::Containers::new();
+    let path = path_with(kiln.store().parent().unwrap(), &[]);
+    let kiln_run = |args: &[&str]| run(kiln.command(["run", "--rm"]).args(args).env("PATH", &path));
+    let here = std::fs::read_link("/proc/self/ns/net").unwrap();
+    let done = kiln_run(&["busybox", "readlink", "/proc/self/ns/net"]).ok();
+    assert_eq!(done.out(), here.to_str().unwrap());
+    assert_eq!(
+        done.err().trim(),
+        "WARNING: The container uses the host's network; for a network of its own install pasta \
+         (package passt) or slirp4netns"
+    );
+    for asked in ["host", "none"] {
+        let done = kiln_run(&["--network", asked, "busybox", "true"]).ok();
+        assert_eq!(done.err(), "");
+    }
+    let done = kiln_run(&["-p", "8080:80", "busybox", "true"]).code(125);
+    assert!(done.err().contains("install pasta"), "{}", done.report());
+    assert!(!done.err().contains("WARNING"), "{}", done.report());
+    kiln.nothing_left();
+}

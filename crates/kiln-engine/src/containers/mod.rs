@@ -18,6 +18,7 @@ mod settings;
 mod signals;
 mod start;
 mod stop;
+mod warnings;
 
 pub use commit::{Commit, commit};
 pub use copy::{copy_from, copy_into};
@@ -33,6 +34,7 @@ pub use settings::{MountKind, MountSetting, Port, Settings};
 pub use signals::signal_number;
 pub use start::start;
 pub use stop::{kill, pause, stop, unpause, wait};
+pub use warnings::warnings;
 
 use crate::BuildError;
 

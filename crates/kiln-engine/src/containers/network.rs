@@ -68,6 +68,11 @@ pub(super) fn choose(settings: &Settings) -> Result<(Network, Option<Program>), 
     }
 }
 
+/// Whether a container gets the host's network for want of a program.
+pub(super) fn falls_back(settings: &Settings) -> bool {
+    settings.network != "host" && matches!(choose(settings), Ok((Network::Host, _)))
+}
+
 fn taken(port: &Port) -> String {
     let host = match port.host_ip.as_str() {
         "" => "0.0.0.0",

@@ -17,6 +17,7 @@ use super::flags::request;
 use super::terminal::size;
 use super::{complain, ends_with};
 use crate::exit::Exit;
+use crate::format::harmless;
 use crate::transfer::platform;
 
 /// Makes the container; errors end with docker's code.
@@ -32,6 +33,9 @@ fn make(store: &Store, a: &CreateArgs, detach: bool, quiet: bool) -> Result<Stri
         let request = request(a, detach)?;
         bring(store, &request.image, a, quiet)?;
         let id = containers::create(store, &request)?;
+        for text in containers::warnings(&find(store, &id)?.settings, a.platform.is_some()) {
+            eprintln!("WARNING: {}", harmless(&text));
+        }
         if let Some(file) = &a.cidfile {
             std::fs::write(file, &id).with_context(|| format!("writing {}", file.display()))?;
         }

@@ -84,7 +84,7 @@ fn a_user_without_sub_ids() {
 }
 
 /// The programs that give a container a network, the first one preferred.
-const PROGRAMS: [&str; 2] = ["pasta", "slirp4netns"];
+const PROGRAMS: [&str; 2] = ["slirp4netns", "pasta"];
 
 /// A directory for `PATH` with these of the programs, and what a user needs.
 fn path_with(dir: &Path, programs: &[&str]) -> std::path::PathBuf {

@@ -26,30 +26,11 @@ fn find(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// The best of the programs that are installed.
+/// Of the programs that are installed the one that starts sooner: pasta copies the host's addresses
+/// and routes, which takes most of the time that a short container has. It also needs some to copy.
 fn program(ports: &[Port]) -> Option<Program> {
-    let slirp4netns = || find("slirp4netns").map(|file| slirp(file, ports));
-    let Some(file) = find("pasta") else {
-        return slirp4netns();
-    };
-    // It copies the host's addresses and routes; without any it gives up.
-    match has_route() {
-        true => Some(pasta(file, ports)),
-        false => slirp4netns().or_else(|| Some(pasta(file, ports))),
-    }
-}
-
-/// Whether the host has a default route.
-fn has_route() -> bool {
-    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
-    let zeros = "0".repeat(32);
-    read("/proc/net/route")
-        .lines()
-        .any(|line| line.split_whitespace().nth(1) == Some("00000000"))
-        || read("/proc/net/ipv6_route").lines().any(|line| {
-            let fields: Vec<_> = line.split_whitespace().collect();
-            fields.starts_with(&[&zeros, "00"]) && fields.last() != Some(&"lo")
-        })
+    let slirp4netns = find("slirp4netns").map(|file| slirp(file, ports));
+    slirp4netns.or_else(|| find("pasta").map(|file| pasta(file, ports)))
 }
 
 /// The network of a container, and the program that makes it where one does.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use kiln_oci::{Digest, ImageConfig, Platform, Reference};
 use kiln_store::{Store, StoreError};
 
-use crate::error::BuildError;
+use crate::error::{BuildError, Kind};
 
 /// Brings images into the store.
 pub trait Fetch: Sync {
@@ -42,8 +42,9 @@ impl<'a> Bases<'a> {
         platform: &Platform,
         stages: &[Option<String>],
     ) -> Result<(Digest, ImageConfig), BuildError> {
-        let reference = Reference::parse(name)
-            .map_err(|e| BuildError::new(format!("failed to parse image name {name:?}: {e}")))?;
+        let reference = Reference::parse(name).map_err(|e| {
+            BuildError::invalid(format!("failed to parse image name {name:?}: {e}"))
+        })?;
         if self.pull {
             self.bring(&reference, platform)?;
         }
@@ -71,9 +72,10 @@ impl<'a> Bases<'a> {
         match self.stored(name)? {
             Some((id, config)) if fits(&config, platform) => Ok((id, config)),
             Some((_, config)) => Err(other_platform(name, &config, platform)),
-            None => Err(BuildError::new(format!(
-                "{name}: not found in the local store"
-            ))),
+            None => Err(
+                BuildError::new(format!("{name}: not found in the local store"))
+                    .of_kind(Kind::NotFound),
+            ),
         }
     }
 

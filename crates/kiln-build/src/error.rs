@@ -4,6 +4,29 @@ use std::fmt;
 
 use kiln_dockerfile::{Pos, Span};
 
+/// What kind of thing went wrong, for those who answer with a code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Something here: files, processes, the disk.
+    #[default]
+    Other,
+    /// What was asked for makes no sense.
+    Invalid,
+    /// It isn't there.
+    NotFound,
+    /// It is in somebody's way.
+    Conflict,
+    /// A registry wants a login, or another one.
+    Denied,
+    /// A command of the Dockerfile's failed.
+    Command {
+        /// With its arguments.
+        command: String,
+        /// How it ended.
+        code: i32,
+    },
+}
+
 /// A failed build.
 #[derive(Debug, Clone)]
 pub struct BuildError {
@@ -19,6 +42,8 @@ pub struct BuildError {
     pub cancelled: bool,
     /// True when a write found no space left.
     pub disk_full: bool,
+    /// What kind it is.
+    pub kind: Kind,
 }
 
 impl BuildError {
@@ -31,7 +56,19 @@ impl BuildError {
             detail: None,
             cancelled: false,
             disk_full: false,
+            kind: Kind::Other,
         }
+    }
+
+    /// What was asked for makes no sense.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        BuildError::new(message).of_kind(Kind::Invalid)
+    }
+
+    /// Says what kind it is.
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
     }
 
     /// An error with a cause; `what` reads like "writing /etc/passwd".
@@ -99,7 +136,46 @@ impl From<kiln_dockerfile::ParseError> for BuildError {
     fn from(e: kiln_dockerfile::ParseError) -> Self {
         BuildError {
             hint: e.hint,
-            ..BuildError::new(e.message)
+            ..BuildError::invalid(e.message)
+        }
+    }
+}
+
+/// What kind an error of another crate is.
+trait HasKind {
+    fn kind_of(&self) -> Kind {
+        Kind::Other
+    }
+}
+
+impl HasKind for std::io::Error {}
+
+impl HasKind for kiln_runtime::RuntimeError {}
+
+impl HasKind for kiln_dockerfile::ExpandError {
+    fn kind_of(&self) -> Kind {
+        Kind::Invalid
+    }
+}
+
+impl HasKind for kiln_store::StoreError {
+    fn kind_of(&self) -> Kind {
+        use kiln_store::StoreError as E;
+        match self {
+            E::NotFound { .. } => Kind::NotFound,
+            E::Tagged { .. } | E::InUse { .. } => Kind::Conflict,
+            E::Ambiguous { .. } | E::Config(_) | E::InvalidTag(_) => Kind::Invalid,
+            _ => Kind::Other,
+        }
+    }
+}
+
+impl HasKind for kiln_oci::OciError {
+    fn kind_of(&self) -> Kind {
+        use kiln_oci::OciError as E;
+        match self {
+            E::Io { .. } | E::Damaged { .. } => Kind::Other,
+            _ => Kind::Invalid,
         }
     }
 }
@@ -110,6 +186,7 @@ macro_rules! from_error {
             fn from(e: $t) -> Self {
                 BuildError {
                     disk_full: no_space(&e),
+                    kind: e.kind_of(),
                     ..BuildError::new(e.to_string())
                 }
             }

@@ -54,6 +54,11 @@ impl<'g, 'a> StageBuilder<'g, 'a> {
         (self.steps, self.image, self.scope)
     }
 
+    /// How many steps there are so far.
+    pub fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
     fn expand(&self, word: &str) -> Result<String, BuildError> {
         Ok(expand_word(word, self.globals.escape, &self.scope)?)
     }

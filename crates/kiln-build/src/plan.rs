@@ -20,6 +20,8 @@ pub struct Plan {
     pub needed: Vec<bool>,
     /// Advice for the user.
     pub warnings: Vec<String>,
+    /// The ARGs before the first FROM, as written.
+    pub args: Vec<String>,
 }
 
 /// One stage.
@@ -33,6 +35,8 @@ pub struct StagePlan {
     pub base: Base,
     /// Its steps in order.
     pub steps: Vec<Step>,
+    /// Its instructions as written.
+    pub lines: Vec<Line>,
     /// The image's config after the last step, without layers and history of its own steps.
     pub image: ImageConfig,
     /// The variables after the last step; a stage based on this one has them too.
@@ -79,6 +83,15 @@ impl StagePlan {
             }
         }
     }
+}
+
+/// An instruction as the Dockerfile has it.
+#[derive(Debug)]
+pub struct Line {
+    /// Its text on one line.
+    pub text: String,
+    /// The steps it makes: those of the triggers for a FROM, none for an ONBUILD.
+    pub steps: std::ops::Range<usize>,
 }
 
 /// What a stage starts from.

@@ -12,7 +12,7 @@ use crate::error::BuildError;
 use crate::instruction::StageBuilder;
 use crate::mounts::NAMESPACE_ARG;
 use crate::options::BuildOptions;
-use crate::plan::{Base, CopyFrom, Plan, Scope, StagePlan};
+use crate::plan::{Base, CopyFrom, Line, Plan, Scope, StagePlan};
 
 /// The PATH of an image that sets none (runc's and docker's default).
 pub const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -80,7 +80,8 @@ pub fn plan(
         }
         rest = tail;
     }
-    let groups = split_stages(rest).map_err(|(m, span)| BuildError::new(m).at(name, span))?;
+    let args = &file.instructions[..file.instructions.len() - rest.len()];
+    let groups = split_stages(rest).map_err(|(m, span)| BuildError::invalid(m).at(name, span))?;
     let mut names: Vec<Option<String>> = Vec::new();
     for group in &groups {
         let Kind::From { name: stage, .. } = &group[0].kind else {
@@ -125,6 +126,7 @@ pub fn plan(
         target,
         needed,
         warnings,
+        args: args.iter().map(|i| i.text.clone()).collect(),
     })
 }
 
@@ -197,7 +199,7 @@ fn find_target(names: &[Option<String>], options: &BuildOptions) -> Result<usize
         return Ok(i);
     }
     let known: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
-    let error = BuildError::new(format!(
+    let error = BuildError::invalid(format!(
         "target stage {target:?} could not be found in {}",
         options.dockerfile_name
     ));
@@ -299,6 +301,7 @@ fn plan_stage(
             shown_name: true,
             base: Base::Scratch,
             steps: Vec::new(),
+            lines: Vec::new(),
             image: ImageConfig::default(),
             scope: Scope::default(),
             no_cache,
@@ -351,10 +354,19 @@ fn plan_stage(
             .map_err(|e| located(BuildError::new(format!("ONBUILD trigger {trigger:?}: {e}"))))?;
         builder.instruction(&inner, from.span).map_err(located)?;
     }
+    let mut lines = vec![Line {
+        text: from.text.clone(),
+        steps: 0..builder.steps(),
+    }];
     for instruction in &group[1..] {
         builder
             .instruction(instruction, instruction.span)
             .map_err(|e| e.at(file, instruction.span))?;
+        let before = lines.last().map_or(0, |l| l.steps.end);
+        lines.push(Line {
+            text: instruction.text.clone(),
+            steps: before..builder.steps(),
+        });
     }
     let (steps, image, scope) = builder.finish();
     let mut stage = StagePlan {
@@ -362,6 +374,7 @@ fn plan_stage(
         shown_name: names.len() > 1,
         base,
         steps,
+        lines,
         image,
         scope,
         no_cache,

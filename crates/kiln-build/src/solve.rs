@@ -17,9 +17,10 @@ use kiln_tree::Root;
 use crate::base::{Bases, Fetch};
 use crate::context::Context;
 use crate::error::{BuildError, IoContext};
-use crate::event::{Event, Progress};
+use crate::event::{Event, Moment, Progress};
 use crate::explain::{Copied, Recorder, Undone, of_mounts};
 use crate::image::{Trace, assemble, rfc3339};
+use crate::instructions::{Teller, tell_all, tell_labels};
 use crate::key::KeyBuilder;
 use crate::mounts::{MountOp, Mounting};
 use crate::options::BuildOptions;
@@ -53,6 +54,8 @@ pub struct Built {
 struct StageResult {
     snapshot: Snapshot,
     traces: Arc<Vec<Trace>>,
+    /// The state as those see it who show instructions.
+    shown: String,
 }
 
 type Outcome = Result<StageResult, BuildError>;
@@ -72,6 +75,8 @@ struct Build<'a> {
     cached: AtomicUsize,
     executed: AtomicUsize,
     recorder: Recorder<'a>,
+    /// Where each stage begins in the list of instructions, where somebody shows it.
+    told: Option<Vec<usize>>,
 }
 
 fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -96,6 +101,9 @@ pub fn build(
     progress.event(Event::Planned {
         steps: count_steps(&plan),
     });
+    let told = progress
+        .instructions()
+        .then(|| tell_all(&plan, &options.labels, progress));
     let scratch = store.scratch()?;
     let build = Build {
         plan: &plan,
@@ -112,6 +120,7 @@ pub fn build(
         cached: AtomicUsize::new(0),
         executed: AtomicUsize::new(0),
         recorder: Recorder::new(store, &plan, options, context),
+        told,
     };
     let single = plan.needed.iter().filter(|n| **n).count() == 1;
     if single {
@@ -190,6 +199,7 @@ impl Build<'_> {
 
     fn steps(&self, index: usize) -> Outcome {
         let stage = &self.plan.stages[index];
+        let mut parent = None;
         let (mut snapshot, mut traces) = match &stage.base {
             Base::Scratch => (self.root_snapshot(Vec::new()), Vec::new()),
             Base::Image { name, layers, id } => {
@@ -198,16 +208,38 @@ impl Build<'_> {
             }
             Base::Stage(i) => {
                 let r = self.wait_for(*i)?;
+                parent = Some(r.shown);
                 (r.snapshot, r.traces.to_vec())
             }
         };
+        let first = self.told.as_ref().and_then(|t| t.get(index)).copied();
+        let mut teller =
+            first.map(|f| Teller::start(self.progress, self.store, stage, f, parent.as_deref()));
         for (n, step) in stage.steps.iter().enumerate() {
+            if let Some(t) = &mut teller {
+                t.begin(n)?;
+            }
             let created = match step.op {
-                Op::Config => None,
-                _ => self
-                    .step(index, n, step, &mut snapshot)
-                    .map_err(|e| self.explain(e, step))?,
+                Op::Config => {
+                    if let Some(t) = &mut teller {
+                        t.config(&step.created_by)?;
+                    }
+                    None
+                }
+                _ => {
+                    let at = teller.as_ref().map(Teller::at);
+                    let created = self
+                        .step(index, n, step, &mut snapshot, at)
+                        .map_err(|e| self.explain(e, step))?;
+                    if let Some(t) = &mut teller {
+                        t.files(&snapshot.state);
+                    }
+                    created
+                }
             };
+            if let Some(t) = &teller {
+                t.end(n);
+            }
             traces.push(Trace {
                 created_by: step.created_by.clone(),
                 created,
@@ -217,6 +249,7 @@ impl Build<'_> {
         Ok(StageResult {
             snapshot,
             traces: Arc::new(traces),
+            shown: teller.map_or(Ok(String::new()), Teller::finish)?,
         })
     }
 
@@ -267,6 +300,7 @@ impl Build<'_> {
         n: usize,
         step: &Step,
         snapshot: &mut Snapshot,
+        told: Option<usize>,
     ) -> Result<Option<String>, BuildError> {
         let stage = &self.plan.stages[index];
         if self.cancel.is_cancelled() {
@@ -296,9 +330,13 @@ impl Build<'_> {
             dir: step_dir(&self.scratch, id),
             shape: format!("{}/{}/{n}", self.options.project, stage.name),
             from,
+            told,
         };
         match work.carry_out(snapshot) {
             Ok((created, cached)) => {
+                if cached {
+                    work.tell(Moment::Cached);
+                }
                 let counter = if cached { &self.cached } else { &self.executed };
                 counter.fetch_add(1, Ordering::Relaxed);
                 if !cached {
@@ -339,6 +377,20 @@ impl Build<'_> {
     fn image(&self, result: &StageResult) -> Result<Built, BuildError> {
         let mut config = self.plan.stages[self.plan.target].image.clone();
         config.config.labels.extend(self.options.labels.clone());
+        if let Some(told) = &self.told {
+            // They come last, whatever stages there are.
+            let target = &self.plan.stages[self.plan.target];
+            let after = told[self.plan.target] + target.lines.len();
+            let (labels, state) = (&self.options.labels, result.shown.clone());
+            tell_labels(
+                self.progress,
+                self.store,
+                labels,
+                after,
+                state,
+                target.no_cache,
+            )?;
+        }
         let (traces, layers) = (&result.traces, result.snapshot.layers());
         let epoch = self.epoch_text.as_deref();
         let assembled = |now: &str| assemble(&config, traces, layers, now, epoch);
@@ -395,6 +447,8 @@ struct Work<'b, 'a> {
     shape: String,
     /// Layers that each `--from` or `from` of a mount reads.
     from: Vec<Option<Vec<Digest>>>,
+    /// The index of its instruction, where somebody shows it.
+    told: Option<usize>,
 }
 
 impl Work<'_, '_> {
@@ -402,6 +456,12 @@ impl Work<'_, '_> {
         let image = &self.stage.image;
         let variant = image.variant.as_deref().unwrap_or_default();
         format!("{}/{}/{variant}", image.os, image.architecture)
+    }
+
+    fn tell(&self, moment: Moment) {
+        if let Some(at) = self.told {
+            self.build.progress.event(Event::Instruction { at, moment });
+        }
     }
 
     fn carry_out(&self, snapshot: &mut Snapshot) -> Result<(Option<String>, bool), BuildError> {
@@ -541,6 +601,9 @@ impl Work<'_, '_> {
         }
         let recorder = &self.build.recorder;
         let about = recorder.miss(self.at, &self.shape, &key, copied());
+        self.tell(Moment::Running {
+            step: Some(self.at.id),
+        });
         let began = Instant::now();
         std::fs::create_dir_all(&self.dir).context("creating", &self.dir)?;
         let target = Writable::new(store, snapshot.layers(), self.dir.join("rw"))?;

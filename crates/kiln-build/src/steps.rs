@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 
 use crate::context::{Context, digest_matches};
 use crate::copy::{Copier, Look};
-use crate::error::{BuildError, IoContext};
+use crate::error::{BuildError, IoContext, Kind};
 use crate::fetch::{Download, download, git_checkout, parse_git};
 use crate::key::KeyBuilder;
 use crate::listing::{Match, Tree, list};
@@ -148,17 +148,25 @@ pub fn run(
             .context("opening", Path::new("/"))?;
         kiln_tree::remove_all(dir.as_fd(), &name).context("removing", Path::new(SCRIPT))?;
     }
-    let why = match result {
+    // A shell says 128 and the signal, and so does docker.
+    let (why, code) = match result {
         Ok(Exit::Code(0)) => return Ok(()),
         _ if cancel.is_cancelled() => return Err(BuildError::cancelled()),
-        Ok(Exit::Code(code)) => format!("exit code: {code}"),
-        Ok(Exit::Signal(signal)) => format!("killed by signal {signal}"),
+        Ok(Exit::Code(code)) => (format!("exit code: {code}"), Some(code)),
+        Ok(Exit::Signal(signal)) => (format!("killed by signal {signal}"), Some(128 + signal)),
         Ok(Exit::Cancelled) => return Err(BuildError::cancelled()),
-        Err(e) => e.to_string(),
+        Err(e) => (e.to_string(), None),
     };
-    Err(BuildError::new(format!(
+    let error = BuildError::new(format!(
         "process {shown:?} did not complete successfully: {why}"
-    )))
+    ));
+    Err(match code {
+        Some(code) => error.of_kind(Kind::Command {
+            command: shown,
+            code,
+        }),
+        None => error,
+    })
 }
 
 /// One source of a COPY, listed or fetched, ready to be digested and copied.

@@ -194,7 +194,7 @@ fn project(context: &str, dockerfile: &str) -> String {
 }
 
 fn located(e: ParseError, name: &str) -> BuildError {
-    let mut error = BuildError::new(e.message.clone()).at(name, e.span);
+    let mut error = BuildError::invalid(e.message.clone()).at(name, e.span);
     if let Some(h) = e.hint {
         error = error.hint(h);
     }

@@ -21,7 +21,7 @@ mod stream;
 pub mod volumes;
 pub mod why;
 
-pub use kiln_build::BuildError;
+pub use kiln_build::{BuildError, Kind};
 
 /// Says which disk is full: paths in messages are those of the image, not of the store.
 fn full_disk_hint(store: &kiln_store::Store, e: BuildError) -> BuildError {

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use kiln_build::BuildError;
+use kiln_build::{BuildError, Kind};
 use kiln_registry::{Client, CredentialStore, RegistryError, Settings};
 
 use crate::parallel::lock;
@@ -13,6 +13,8 @@ pub use kiln_registry::{Credential, Secret};
 #[derive(Default)]
 pub struct Registries {
     client: Mutex<Option<Client>>,
+    /// What is shown to registries, where that isn't what this user has kept.
+    given: Option<CredentialStore>,
 }
 
 impl Registries {
@@ -21,13 +23,30 @@ impl Registries {
         Registries::default()
     }
 
+    /// Registries that are shown these credentials and no others.
+    pub fn with(given: Vec<(String, Credential)>) -> Registries {
+        let store = given
+            .into_iter()
+            .fold(CredentialStore::none(), |s, (r, c)| s.with(&r, c));
+        Registries {
+            given: Some(store),
+            ..Registries::default()
+        }
+    }
+
+    /// Checks a credential with its registry; nothing is kept.
+    pub fn check(&self, registry: &str, credential: &Credential) -> Result<(), BuildError> {
+        self.client()?.check(registry, credential).map_err(failed)
+    }
+
     /// The client; settings are read the first time.
     pub(crate) fn client(&self) -> Result<Client, BuildError> {
         let mut client = lock(&self.client);
         if let Some(client) = &*client {
             return Ok(client.clone());
         }
-        let new = Client::new(Settings::load().map_err(failed)?, CredentialStore::open());
+        let credentials = self.given.clone().unwrap_or_else(CredentialStore::open);
+        let new = Client::new(Settings::load().map_err(failed)?, credentials);
         Ok(client.insert(new).clone())
     }
 
@@ -43,7 +62,12 @@ impl Registries {
 }
 
 pub(crate) fn failed(e: RegistryError) -> BuildError {
-    BuildError::new(e.to_string())
+    let kind = match &e {
+        e if e.not_found() => Kind::NotFound,
+        RegistryError::Denied { .. } | RegistryError::Login { .. } => Kind::Denied,
+        _ => Kind::Other,
+    };
+    BuildError::new(e.to_string()).of_kind(kind)
 }
 
 /// What happens to the parts of an image on their way.

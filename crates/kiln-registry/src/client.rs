@@ -76,6 +76,12 @@ impl Client {
 
     /// Whether a registry takes a credential; keeps it if so.
     pub fn login(&self, registry: &str, credential: &Credential) -> Result<(), RegistryError> {
+        self.check(registry, credential)?;
+        self.store.store(registry, credential)
+    }
+
+    /// Whether a registry takes a credential.
+    pub fn check(&self, registry: &str, credential: &Credential) -> Result<(), RegistryError> {
         let only = CredentialStore::none().with(registry, credential.clone());
         let client = Client::new(self.settings.clone(), only);
         match client.ping(registry) {
@@ -84,8 +90,7 @@ impl Client {
                 detail,
             }),
             other => other,
-        }?;
-        self.store.store(registry, credential)
+        }
     }
 
     /// Forgets the credential of a registry; whether there was one.

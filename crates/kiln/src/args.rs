@@ -58,6 +58,8 @@ pub enum Command {
     Login(LoginArgs),
     /// Forget what a registry was told
     Logout(LogoutArgs),
+    /// Be an engine for docker's clients
+    Serve(ServeArgs),
     /// The store as a whole
     #[command(subcommand)]
     System(SystemCommand),
@@ -209,6 +211,19 @@ pub struct LoginArgs {
     /// Read the password from standard input
     #[arg(long)]
     pub password_stdin: bool,
+}
+
+#[derive(Args)]
+pub struct ServeArgs {
+    /// Where: unix:///PATH (default: kiln.sock in $XDG_RUNTIME_DIR, root's in /run)
+    #[arg(short = 'H', long, value_name = "ADDRESS")]
+    pub host: Option<kiln_server::Address>,
+    /// A group whose members may connect, too; by default only the user may
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<String>,
+    /// Log more
+    #[arg(short = 'D', long)]
+    pub debug: bool,
 }
 
 #[derive(Args)]

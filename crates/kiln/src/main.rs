@@ -15,6 +15,7 @@ mod images;
 mod progress;
 mod remote;
 mod secrets;
+mod serve;
 mod system;
 mod template;
 mod transfer;
@@ -72,7 +73,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         _ => {}
     }
     // Before any thread exists: it may enter a user namespace.
-    kiln_runtime::enter()?;
+    let root_user = rustix::process::geteuid().is_root();
+    let mode = kiln_runtime::enter()?;
     let root = match &cli.root {
         Some(r) => r.clone(),
         None => Store::default_root()?,
@@ -100,6 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         },
         Command::Login(a) => remote::login(&a),
         Command::Logout(a) => remote::logout(&a),
+        Command::Serve(a) => serve::run(store, a, mode, root_user),
         Command::Export(a) => transfer::export(&store, &a),
         Command::Analyze(a) => analyze::run(&store, &a),
         Command::System(sub) => match sub {

@@ -71,6 +71,7 @@ impl Progress for RawJson {
             }]})),
             Event::Done { id, cached, .. } => self.end(id, cached, ""),
             Event::Failed { id, message } => self.end(id, false, &message),
+            Event::Instructions(_) | Event::Instruction { .. } => {}
             Event::Warning(text) => print(&json!({ "warnings": [
                 { "level": 1, "short": BASE64_STANDARD.encode(text) }
             ]})),

@@ -64,6 +64,7 @@ impl Progress for Plain {
             } => self.end(id, "CACHED"),
             Event::Done { id, took, .. } => self.end(id, &format!("DONE {}", seconds(took))),
             Event::Failed { id, message } => self.end(id, &format!("ERROR: {message}")),
+            Event::Instructions(_) | Event::Instruction { .. } => {}
             Event::Warning(text) => eprintln!("WARNING: {text}"),
         }
     }

@@ -142,6 +142,7 @@ impl Progress for Tty {
             }
             Event::Failed { id, .. } => self.end(id, "ERROR ", ""),
             Event::Explained(_) => {}
+            Event::Instructions(_) | Event::Instruction { .. } => {}
             Event::Warning(text) => {
                 let _ = self.multi.println(format!("WARNING: {text}"));
             }

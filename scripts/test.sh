@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 scripts/need.sh docker.io buildah skopeo umoci mmdebstrap debian-archive-keyring busybox-static \
     docker-registry apache2-utils openssl uidmap libcap2-bin attr xz-utils zstd bzip2 git curl \
-    procps time podman openssh-client chromium chromium-driver slirp4netns passt
+    procps time podman openssh-client python3-docker chromium chromium-driver slirp4netns passt
 
 if ! cargo nextest --version >/dev/null 2>&1; then
     echo "Installing cargo-nextest (2 to 4 minutes)"

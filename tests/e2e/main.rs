@@ -24,4 +24,5 @@ mod registries;
 mod reproducible;
 mod rootless;
 mod save_load;
+mod serve;
 mod store_upkeep;

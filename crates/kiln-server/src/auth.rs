@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
+use kiln_engine::Kind;
 use kiln_engine::registry::{Credential, Registries, Secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -105,7 +106,11 @@ pub async fn check(body: Bytes) -> Result<Json<Value>, ApiError> {
     let credential = config.credential()?;
     let credential = credential.ok_or_else(|| ApiError::invalid("a login needs a user name"))?;
     blocking(move || {
-        Registries::with(Vec::new()).check(&registry, &credential)?;
+        let checked = Registries::with(Vec::new()).check(&registry, &credential);
+        checked.map_err(|e| match e.kind {
+            Kind::Denied => ApiError::unauthorized(e.to_string()),
+            _ => e.into(),
+        })?;
         Ok(Json(
             json!({ "Status": "Login Succeeded", "IdentityToken": "" }),
         ))

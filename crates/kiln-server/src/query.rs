@@ -38,8 +38,9 @@ impl Params {
 
     /// Docker's idea of yes: anything but these.
     pub fn flag(&self, name: &str) -> bool {
-        let no = |v: &&str| matches!(*v, "0" | "no" | "false" | "none");
-        self.get(name).is_some_and(|v| !no(&v.trim()))
+        let no = ["", "0", "no", "false", "none"];
+        let yes = |v: &str| !no.contains(&v.trim().to_ascii_lowercase().as_str());
+        self.get(name).is_some_and(yes)
     }
 
     /// The same, yes where it is absent.
@@ -112,7 +113,8 @@ pub fn image_filters(
     let mut filters = Filters::default();
     for (name, value) in pairs {
         if !other(name, value) {
-            filters.add(&format!("{name}={value}"))?;
+            let added = filters.add(&format!("{name}={value}"));
+            added.map_err(|e| ApiError::invalid(e.to_string()))?;
         }
     }
     Ok(filters)
@@ -134,7 +136,7 @@ mod tests {
             ("True", true),
             ("0", false),
             ("", false),
-            ("none", false),
+            ("False", false),
         ] {
             assert_eq!(params(&[("q", text)]).flag("q"), yes, "{text}");
         }

@@ -12,6 +12,7 @@ use kiln_engine::import::{Import, import as engine_import};
 use kiln_engine::load::load_stream;
 use kiln_engine::save::{Archive, save as engine_save};
 use kiln_oci::Reference;
+use kiln_store::Store;
 use serde_json::json;
 
 use crate::error::ApiError;
@@ -42,12 +43,31 @@ pub async fn save(app: App, names: Vec<String>) -> Result<Response, ApiError> {
     let worker = app.clone();
     tar(&app, move |out| {
         // While nothing is sent yet a name that isn't there can be told.
+        let mut all = Vec::new();
         for name in &names {
             find(&worker.store, name)?;
+            all.extend(with_tags(&worker.store, name)?);
         }
-        Ok(engine_save(&worker.store, &names, Archive::Docker, out)?)
+        Ok(engine_save(&worker.store, &all, Archive::Docker, out)?)
     })
     .await
+}
+
+/// Docker saves all tags of a repository that is named without one.
+fn with_tags(store: &Store, name: &str) -> Result<Vec<String>, ApiError> {
+    let whole = |r: &Reference| r.tag().is_none() && r.digest().is_none();
+    if let Ok(reference) = Reference::parse(name)
+        && whole(&reference)
+    {
+        let repository = reference.familiar_name();
+        let tags = store.tags()?.into_iter().map(|(r, _)| r);
+        let same = tags.filter(|r| r.familiar_name() == repository);
+        let all: Vec<String> = same.map(|r| r.familiar()).collect();
+        if !all.is_empty() {
+            return Ok(all);
+        }
+    }
+    Ok(vec![name.to_owned()])
 }
 
 /// `POST /images/load`

@@ -1,7 +1,7 @@
 //! Registries: real ones, ones that break off, ones that lie; and what other programs put there
 //! and make of what kiln puts there.
 
-mod auth;
+pub mod auth;
 mod bad_answers;
 mod bad_documents;
 mod base_images;
@@ -17,7 +17,7 @@ mod mock;
 mod outputs;
 mod random;
 mod redirects;
-mod registry;
+pub mod registry;
 mod relay;
 mod round_trip;
 mod shapes;

@@ -1,0 +1,9 @@
+//! `kiln serve` behind docker's own clients.
+
+mod ends;
+mod engine;
+mod like_docker;
+mod protocol;
+mod registries;
+
+pub use engine::Engine;

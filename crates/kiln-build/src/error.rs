@@ -5,7 +5,7 @@ use std::fmt;
 use kiln_dockerfile::{Pos, Span};
 
 /// What kind of thing went wrong, for those who answer with a code.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Kind {
     /// Something here: files, processes, the disk.
     #[default]
@@ -18,13 +18,8 @@ pub enum Kind {
     Conflict,
     /// A registry wants a login, or another one.
     Denied,
-    /// A command of the Dockerfile's failed.
-    Command {
-        /// With its arguments.
-        command: String,
-        /// How it ended.
-        code: i32,
-    },
+    /// A command of the Dockerfile's ended with this code.
+    Command(u8),
 }
 
 /// A failed build.

@@ -95,6 +95,8 @@ pub enum Moment {
     Running {
         /// The step whose output is its own.
         step: Option<usize>,
+        /// Its command, if it is one.
+        command: Option<String>,
     },
     /// It is done.
     Ended {

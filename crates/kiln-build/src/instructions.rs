@@ -12,6 +12,12 @@ use crate::event::{Event, Listed, Makes, Moment, Progress};
 use crate::key::KeyBuilder;
 use crate::plan::{Base, Line, Op, Plan, StagePlan};
 
+/// A change of the config: docker tells of a container for that, too.
+const NOTHING_RUNS: Moment = Moment::Running {
+    step: None,
+    command: None,
+};
+
 /// Tells which instructions there will be; gives the index of each stage's FROM.
 pub fn tell_all(
     plan: &Plan,
@@ -149,7 +155,7 @@ impl<'a> Teller<'a> {
         self.state = state;
         self.tell(match cached {
             true => Moment::Cached,
-            false => Moment::Running { step: None },
+            false => NOTHING_RUNS,
         });
         Ok(())
     }
@@ -229,7 +235,7 @@ pub fn tell_labels(
             at,
             match cached {
                 true => Moment::Cached,
-                false => Moment::Running { step: None },
+                false => NOTHING_RUNS,
             },
         );
         let state = state.clone();

@@ -603,6 +603,10 @@ impl Work<'_, '_> {
         let about = recorder.miss(self.at, &self.shape, &key, copied());
         self.tell(Moment::Running {
             step: Some(self.at.id),
+            command: match &self.step.op {
+                Op::Run(op) => Some(op.argv.join(" ")),
+                _ => None,
+            },
         });
         let began = Instant::now();
         std::fs::create_dir_all(&self.dir).context("creating", &self.dir)?;

@@ -160,11 +160,8 @@ pub fn run(
     let error = BuildError::new(format!(
         "process {shown:?} did not complete successfully: {why}"
     ));
-    Err(match code {
-        Some(code) => error.of_kind(Kind::Command {
-            command: shown,
-            code,
-        }),
+    Err(match code.and_then(|c| u8::try_from(c).ok()) {
+        Some(code) => error.of_kind(Kind::Command(code)),
         None => error,
     })
 }

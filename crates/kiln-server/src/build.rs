@@ -101,17 +101,18 @@ fn show(
             held.take().iter().for_each(|m| out.send(m));
         }
     }
-    result.map_err(failure)
+    result.map_err(|e| failure(e, &classic))
 }
 
 /// What docker says where a command fails; Kiln's own words for all else.
-fn failure(e: BuildError) -> Failure {
-    match &e.kind {
-        Kind::Command { command, code } => Failure {
+fn failure(e: BuildError, classic: &Classic) -> Failure {
+    match e.kind {
+        Kind::Command(code) => Failure {
             error: ApiError::internal(format!(
-                "The command '{command}' returned a non-zero code: {code}"
+                "The command '{}' returned a non-zero code: {code}",
+                classic.failed_command()
             )),
-            code: Some(*code),
+            code: Some(code.into()),
             in_stream: true,
         },
         _ => e.into(),

@@ -65,6 +65,8 @@ struct Shown {
     /// The instruction that each step belongs to.
     steps: HashMap<usize, usize>,
     warnings: Vec<String>,
+    /// The command that failed.
+    failed: String,
     containers: u64,
 }
 
@@ -75,6 +77,8 @@ struct Item {
     waiting: Vec<String>,
     size: usize,
     ended: bool,
+    /// Its command, if it is one.
+    command: String,
     /// The container that is told to run.
     container: Option<String>,
     /// The beginning of a character whose end is still to come.
@@ -144,7 +148,10 @@ impl<'s> Classic<'s> {
                 self.say(shown, at, text);
             }
             Moment::Cached => self.say(shown, at, " ---> Using cache\n".to_owned()),
-            Moment::Running { step } => {
+            Moment::Running { step, command } => {
+                if let (Some(item), Some(command)) = (shown.items.get_mut(at), command) {
+                    item.command = command;
+                }
                 if let Some(step) = step {
                     shown.steps.insert(step, at);
                 }
@@ -236,6 +243,11 @@ impl<'s> Classic<'s> {
         }
     }
 
+    /// The command that failed, if one did.
+    pub fn failed_command(&self) -> String {
+        self.shown().failed.clone()
+    }
+
     /// The build failed; shows what waits. `forced`: its container goes, too.
     pub fn failed(&self, forced: bool) {
         let mut guard = self.shown();
@@ -286,6 +298,14 @@ impl Progress for Classic<'_> {
             }
             Event::Instruction { at, moment } => self.moment(at, moment),
             Event::Output { id, stderr, data } => self.output(id, stderr, &data),
+            Event::Failed { id, .. } => {
+                let mut guard = self.shown();
+                let shown = &mut *guard;
+                let item = shown.steps.get(&id).and_then(|at| shown.items.get(*at));
+                if let Some(item) = item.filter(|_| shown.failed.is_empty()) {
+                    shown.failed = item.command.clone();
+                }
+            }
             // The classic builder has no checks; what it does warn of comes at the end.
             Event::Warning(text) if text.starts_with("[Warning]") => {
                 self.shown().warnings.push(text);
@@ -294,7 +314,6 @@ impl Progress for Classic<'_> {
             | Event::Planned { .. }
             | Event::Started { .. }
             | Event::Done { .. }
-            | Event::Failed { .. }
             | Event::Explained(_) => {}
         }
     }
@@ -339,7 +358,13 @@ mod tests {
         moment(0, Moment::Began);
         moment(0, ended("0123456789abcdef"));
         moment(1, Moment::Began);
-        moment(1, Moment::Running { step: Some(4) });
+        moment(
+            1,
+            Moment::Running {
+                step: Some(4),
+                command: None,
+            },
+        );
         let data = "hi\n".into();
         classic.event(Event::Output {
             id: 4,

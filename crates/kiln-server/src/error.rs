@@ -67,7 +67,7 @@ impl From<BuildError> for ApiError {
             Kind::Conflict => StatusCode::CONFLICT,
             // Clients that are told "unauthorized" ask for a password on the terminal.
             Kind::Denied => StatusCode::FORBIDDEN,
-            Kind::Other | Kind::Command { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Kind::Other | Kind::Command(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         ApiError::new(status, e.to_string())
     }

@@ -157,9 +157,15 @@ impl HasKind for kiln_store::StoreError {
     fn kind_of(&self) -> Kind {
         use kiln_store::StoreError as E;
         match self {
-            E::NotFound { .. } => Kind::NotFound,
-            E::Tagged { .. } | E::InUse { .. } => Kind::Conflict,
-            E::Ambiguous { .. } | E::Config(_) | E::InvalidTag(_) => Kind::Invalid,
+            E::NotFound { .. } | E::NoContainer { .. } | E::NoVolume { .. } => Kind::NotFound,
+            E::Tagged { .. }
+            | E::InUse { .. }
+            | E::ContainerName { .. }
+            | E::VolumeInUse { .. } => Kind::Conflict,
+            E::Ambiguous { .. }
+            | E::AmbiguousContainer { .. }
+            | E::Config(_)
+            | E::InvalidTag(_) => Kind::Invalid,
             _ => Kind::Other,
         }
     }

@@ -191,7 +191,7 @@ fn remote(url: &str) -> Result<String, ApiError> {
 }
 
 /// `NAME:ADDRESS`
-fn host(text: &str) -> Result<(String, String), ApiError> {
+pub fn host(text: &str) -> Result<(String, String), ApiError> {
     let bad = || ApiError::invalid(format!("bad format for add-host: {text:?}"));
     let (name, address) = text.split_once(':').ok_or_else(bad)?;
     let bare = address.trim_start_matches('[').trim_end_matches(']');

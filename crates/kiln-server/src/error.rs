@@ -39,6 +39,11 @@ impl ApiError {
         ApiError::new(StatusCode::UNAUTHORIZED, message)
     }
 
+    /// It is in the way.
+    pub fn conflict(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::CONFLICT, message)
+    }
+
     /// It failed here.
     pub fn internal(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
@@ -70,6 +75,18 @@ impl From<BuildError> for ApiError {
             Kind::Other | Kind::Command(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         ApiError::new(status, e.to_string())
+    }
+}
+
+impl From<kiln_engine::containers::Failure> for ApiError {
+    fn from(f: kiln_engine::containers::Failure) -> ApiError {
+        // A command that isn't there, or can't be executed.
+        let unfit = f.code == 126 || f.code == 127;
+        let error = ApiError::from(*f.error);
+        match unfit {
+            true => ApiError::invalid(error.message),
+            false => error,
+        }
     }
 }
 

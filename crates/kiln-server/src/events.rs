@@ -44,6 +44,15 @@ impl Bus {
         self.tell(event);
     }
 
+    /// Something happened to a container.
+    pub fn container(&self, action: &str, id: &str, image: &str) {
+        let mut event = event("container", action, id, &[("image", image)]);
+        event["status"] = action.into();
+        event["id"] = id.into();
+        event["from"] = image.into();
+        self.tell(event);
+    }
+
     /// Something was pruned.
     pub fn pruned(&self, kind: &str, bytes: u64) {
         self.tell(event(

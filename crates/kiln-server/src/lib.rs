@@ -8,10 +8,13 @@
 mod auth;
 mod build;
 mod classic;
+mod containers;
 mod error;
 mod events;
+mod hijack;
 mod images;
 mod listen;
+mod live;
 mod networks;
 mod progress;
 mod pull;
@@ -24,6 +27,7 @@ mod stream;
 mod system;
 mod transfer;
 mod version;
+mod volumes;
 
 pub use listen::{Address, default_address};
 pub use serve::{ServeError, Settings, serve};

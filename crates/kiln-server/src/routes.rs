@@ -3,11 +3,11 @@
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path};
 use axum::routing::{any, delete, get, post};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::error::ApiError;
 use crate::state::App;
-use crate::{auth, build, events, images, networks, pull, system, transfer};
+use crate::{auth, build, containers, events, images, networks, pull, system, transfer, volumes};
 
 /// The largest body that is no tar: 1 MiB.
 const MAX_JSON: usize = 1 << 20;
@@ -39,6 +39,14 @@ pub fn routes(app: App) -> Router {
         .route("/distribution/{*path}", get(pull::distribution))
         .route("/networks", get(networks::list))
         .route("/networks/{id}", get(networks::inspect))
+        .route("/volumes", get(volumes::list))
+        .route("/volumes/create", post(volumes::create))
+        .route("/volumes/prune", post(volumes::prune))
+        .route(
+            "/volumes/{name}",
+            get(volumes::inspect).delete(volumes::remove),
+        )
+        .merge(containers::routes())
         .merge(absent())
         .fallback(async || ApiError::not_found("page not found"))
         .method_not_allowed_fallback(async || ApiError::not_found("page not found"))
@@ -58,37 +66,6 @@ fn absent() -> Router<App> {
             );
     }
     routes
-        .route("/containers/json", get(async || axum::Json(json!([]))))
-        .route(
-            "/containers/{*path}",
-            get(async |Path(path): Path<String>| {
-                let id = path.split('/').next().unwrap_or_default();
-                ApiError::not_found(format!("No such container: {id}"))
-            })
-            .fallback(async || ApiError::absent("running containers")),
-        )
-        .route(
-            "/exec/{*path}",
-            any(async || ApiError::absent("running containers")),
-        )
-        .route(
-            "/commit",
-            any(async || ApiError::absent("committing containers")),
-        )
-        .route(
-            "/volumes",
-            get(async || axum::Json(json!({ "Volumes": [], "Warnings": Value::Null }))),
-        )
-        .route(
-            "/volumes/{name}",
-            get(async |Path(name): Path<String>| {
-                ApiError::not_found(format!("get {name}: no such volume"))
-            }),
-        )
-        .route(
-            "/volumes/create",
-            post(async || ApiError::absent("making volumes")),
-        )
         .route(
             "/networks/create",
             post(async || ApiError::absent("making networks")),

@@ -8,6 +8,7 @@ use kiln_store::Store;
 use tokio::sync::Semaphore;
 
 use crate::events::Bus;
+use crate::live::Live;
 
 /// How many builds run at once; more wait for their turn.
 const BUILDS: usize = 8;
@@ -26,6 +27,8 @@ pub struct Shared {
     pub mode: Mode,
     /// What has happened.
     pub events: Bus,
+    /// What runs in containers.
+    pub live: Live,
     /// One permit a build.
     pub builds: Arc<Semaphore>,
     work: Mutex<Work>,
@@ -55,6 +58,7 @@ impl App {
             version,
             mode,
             events: Bus::default(),
+            live: Live::default(),
             builds: Arc::new(Semaphore::new(BUILDS)),
             work: Mutex::default(),
         }))

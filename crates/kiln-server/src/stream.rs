@@ -261,6 +261,42 @@ impl Read for Incoming {
     }
 }
 
+/// Answers with bytes as they come.
+pub fn raw(app: &App, content_type: &'static str, mut from: mpsc::Receiver<Bytes>) -> Response {
+    let (sender, items) = mpsc::channel(PIECES);
+    tokio::spawn(async move {
+        while let Some(bytes) = from.recv().await {
+            if sender.send(Item::Bytes(bytes)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let body = Outgoing {
+        first: None,
+        items,
+        _running: app.running(),
+    };
+    ([(CONTENT_TYPE, content_type)], Body::new(body)).into_response()
+}
+
+/// Answers at once; what is to be said comes later.
+pub fn lines_at_once(app: &App, work: impl FnOnce(&Lines) + Send + 'static) -> Response {
+    let running = app.running();
+    let (sender, items) = mpsc::channel(PIECES);
+    let out = Lines {
+        sender,
+        begun: Arc::default(),
+        cancel: running.cancel(),
+    };
+    std::thread::spawn(move || work(&out));
+    let body = Outgoing {
+        first: None,
+        items,
+        _running: running,
+    };
+    ([(CONTENT_TYPE, "application/json")], Body::new(body)).into_response()
+}
+
 /// Runs what blocks and answers at its end.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,

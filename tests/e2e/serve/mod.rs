@@ -1,5 +1,6 @@
 //! `kiln serve` behind docker's own clients.
 
+mod containers;
 mod ends;
 mod engine;
 mod like_docker;

@@ -10,7 +10,7 @@ use kiln_store::{ContainerLock, ContainerRecord, Store};
 
 use super::Failure;
 use super::settings::Settings;
-use crate::BuildError;
+use crate::{BuildError, Kind};
 
 /// The code of a container whose monitor was killed, and it with it.
 const KILLED: i32 = 137;
@@ -49,7 +49,8 @@ impl Container {
     }
 
     pub(super) fn not_running(&self) -> BuildError {
-        BuildError::new(format!("Container {} is not running", self.record.id))
+        let text = format!("Container {} is not running", self.record.id);
+        BuildError::new(text).of_kind(Kind::Conflict)
     }
 
     /// Takes its lock; whoever has it for long is its monitor.
@@ -65,7 +66,9 @@ impl Container {
 /// The container of a name or id.
 pub fn find(store: &Store, name: &str) -> Result<Container, BuildError> {
     let record = store.find_container(name)?;
-    settle(store, record)?.ok_or_else(|| BuildError::new(format!("No such container: {name}")))
+    settle(store, record)?.ok_or_else(|| {
+        BuildError::new(format!("No such container: {name}")).of_kind(Kind::NotFound)
+    })
 }
 
 /// Joins a row with its state. A container that is said to run but has no monitor has ended: this

@@ -108,6 +108,11 @@ pub fn prune(store: &Store, all: bool) -> Result<(Vec<String>, u64), BuildError>
     Ok((gone, bytes))
 }
 
+/// The bytes in a volume.
+pub fn size(store: &Store, name: &str) -> u64 {
+    crate::containers::bytes(&store.volume_dir(name))
+}
+
 /// How many volumes there are, how many of them containers use, the bytes of all and of those
 /// that none uses.
 pub fn usage(store: &Store) -> Result<(u64, u64, u64, u64), BuildError> {

@@ -6,17 +6,22 @@ use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, PRAGMA};
 use axum::response::IntoResponse;
 use jiff::Timestamp;
+use kiln_engine::containers;
+use kiln_engine::containers::ContainerFilters;
 use kiln_engine::filters::Filters;
 use kiln_engine::images::list;
 use kiln_oci::{Digest, Platform};
 use kiln_runtime::Mode;
+use kiln_runtime::monitor::Status;
 use serde_json::{Value, json};
 
+use crate::containers::summary;
 use crate::error::ApiError;
 use crate::images::summaries;
 use crate::state::App;
 use crate::stream::blocking;
 use crate::version::{NEWEST, OLDEST, Version};
+use crate::volumes;
 
 /// `GET` and `HEAD /_ping`
 pub async fn ping() -> impl IntoResponse {
@@ -82,15 +87,7 @@ const NO: [&str; 11] = [
     "LiveRestoreEnabled",
 ];
 /// What there is none of.
-const ZERO: [&str; 7] = [
-    "Containers",
-    "ContainersRunning",
-    "ContainersPaused",
-    "ContainersStopped",
-    "NFd",
-    "NGoroutines",
-    "NEventsListener",
-];
+const ZERO: [&str; 3] = ["NFd", "NGoroutines", "NEventsListener"];
 
 /// `GET /info`
 pub async fn info(State(app): State<App>) -> Result<Json<Value>, ApiError> {
@@ -160,6 +157,19 @@ pub async fn info(State(app): State<App>) -> Result<Json<Value>, ApiError> {
         for name in ZERO {
             info[name] = 0.into();
         }
+        let (mut running, mut paused, mut stopped) = (0, 0, 0);
+        let filters = ContainerFilters::default();
+        for row in containers::list(&app.store, true, &filters, false)? {
+            match row.container.state.status {
+                Status::Running => running += 1,
+                Status::Paused => paused += 1,
+                Status::Created | Status::Exited => stopped += 1,
+            }
+        }
+        info["Containers"] = (running + paused + stopped).into();
+        info["ContainersRunning"] = running.into();
+        info["ContainersPaused"] = paused.into();
+        info["ContainersStopped"] = stopped.into();
         Ok(Json(info))
     })
     .await
@@ -178,13 +188,24 @@ pub async fn usage(
             image["Containers"] = 0.into();
             image["SharedSize"] = 0.into();
         }
+        let filters = ContainerFilters::default();
+        let containers = containers::list(&app.store, true, &filters, true)?;
+        let containers: Vec<Value> = containers.iter().map(summary).collect();
+        let mut volumes = Vec::new();
+        for volume in app.store.volumes()? {
+            let mut shown = volumes::shown(&app.store, &volume);
+            let users = app.store.volume_users(&volume.name)?.len();
+            let size = kiln_engine::volumes::size(&app.store, &volume.name);
+            shown["UsageData"] = json!({ "RefCount": users, "Size": size });
+            volumes.push(shown);
+        }
         let cache = usage.cache_bytes + usage.unused_bytes + usage.cache_dir_bytes;
         let layers = usage.image_bytes;
         Ok(Json(json!({
             "LayersSize": layers,
             "Images": images,
-            "Containers": [],
-            "Volumes": [],
+            "Containers": containers,
+            "Volumes": volumes,
             "BuildCache": [{
                 "ID": "cache",
                 "Type": "regular",

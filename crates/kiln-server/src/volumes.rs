@@ -16,7 +16,8 @@ use crate::query::Params;
 use crate::state::App;
 use crate::stream::blocking;
 
-fn shown(store: &Store, volume: &Volume) -> Value {
+/// A volume as docker shows it.
+pub fn shown(store: &Store, volume: &Volume) -> Value {
     json!({
         "Name": volume.name,
         "Driver": "local",

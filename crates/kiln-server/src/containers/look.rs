@@ -39,7 +39,8 @@ pub async fn all(State(app): State<App>, params: Params) -> Result<Json<Value>, 
     .await
 }
 
-fn summary(row: &ContainerRow) -> Value {
+/// A container as lists show it.
+pub fn summary(row: &ContainerRow) -> Value {
     let c = &row.container;
     let settings = &c.settings;
     let state = match c.state.status {

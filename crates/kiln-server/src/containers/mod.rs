@@ -7,6 +7,8 @@ mod exec;
 mod life;
 mod look;
 
+pub use look::summary;
+
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::{any, delete, get, post};

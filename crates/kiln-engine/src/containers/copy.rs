@@ -24,7 +24,7 @@ use rustix::io::Errno;
 use super::Failure;
 use super::create::mount;
 use super::live::find;
-use crate::BuildError;
+use crate::{BuildError, Kind as ErrorKind};
 
 /// A container's files, and what keeps them in place.
 struct Files {
@@ -97,13 +97,7 @@ pub fn copy_from(
 ) -> Result<(), Failure> {
     let files = files(store, name)?;
     let wanted = Wanted::new(source);
-    let missing = || {
-        Failure::new(format!(
-            "Could not find the file {source} in container {name}"
-        ))
-    };
-    let (dir, entry) = entry(&files.root, &wanted, follow).map_err(|_| missing())?;
-    let meta = meta_at(dir.as_fd(), &entry).map_err(|_| missing())?;
+    let (dir, entry, meta) = looked_up(&files, name, source, follow)?;
     if wanted.directory && meta.kind != Kind::Dir {
         return Err(Failure::new(format!("{source}: not a directory")));
     }
@@ -137,6 +131,42 @@ pub fn copy_from(
         }
     }
     Ok(())
+}
+
+/// What a path of a container is: its name, what is known of it, and where a link leads.
+pub fn stat(
+    store: &Store,
+    name: &str,
+    path: &str,
+) -> Result<(OsString, Meta, Option<OsString>), Failure> {
+    let files = files(store, name)?;
+    let wanted = Wanted::new(path);
+    let (dir, entry, meta) = looked_up(&files, name, path, false)?;
+    let link = match meta.kind {
+        Kind::Symlink => readlinkat(&dir, &entry, Vec::new()).ok(),
+        _ => None,
+    };
+    let link = link.map(|l| OsString::from_vec(l.into_bytes()));
+    let base = match wanted.path.file_name() {
+        Some(name) => name.to_owned(),
+        None => OsString::from("/"),
+    };
+    Ok((base, meta, link))
+}
+
+fn looked_up(
+    files: &Files,
+    name: &str,
+    path: &str,
+    follow: bool,
+) -> Result<(OwnedFd, OsString, Meta), Failure> {
+    let missing = |_: io::Error| {
+        let text = format!("Could not find the file {path} in container {name}");
+        Failure::from(BuildError::new(text).of_kind(ErrorKind::NotFound))
+    };
+    let (dir, entry) = entry(&files.root, &Wanted::new(path), follow).map_err(missing)?;
+    let meta = meta_at(dir.as_fd(), &entry).map_err(missing)?;
+    Ok((dir, entry, meta))
 }
 
 /// The directory a path's last part lies in, and that part.

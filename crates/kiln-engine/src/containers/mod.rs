@@ -21,7 +21,7 @@ mod stop;
 mod warnings;
 
 pub use commit::{Commit, commit};
-pub use copy::{copy_from, copy_into};
+pub use copy::{copy_from, copy_into, stat};
 pub use create::{Request, create};
 pub use diff::{Change, diff, export};
 pub use exec::{ExecRequest, exec};

@@ -165,6 +165,8 @@ pub async fn start(
         return Ok(StatusCode::OK.into_response());
     }
     Ok(hijack(&app, request, tty, move |ends| {
+        // Whoever sees the stream's end asks for the code at once.
+        let _open = ends.output.clone();
         let code = match begin(&worker, &id, exec_, false) {
             Ok(process) => process.serve(ends),
             Err(e) => {

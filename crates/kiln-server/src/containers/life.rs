@@ -8,7 +8,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use kiln_engine::BuildError;
 use kiln_engine::containers as engine;
 use kiln_engine::containers::{ContainerFilters, find, signal_number};
 use kiln_runtime::monitor::Attach;
@@ -58,7 +57,7 @@ fn begin(app: &App, name: &str) -> Result<StatusCode, ApiError> {
     app.events
         .container("start", &id, &container.settings.image);
     for (attach, sender) in waiting {
-        let other = container.connect(&app.store).map_err(BuildError::from);
+        let other = container.connect(&app.store);
         if let Ok(other) = other
             && other.attach(&attach).is_ok()
         {

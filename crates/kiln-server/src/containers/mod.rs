@@ -4,6 +4,7 @@ mod attach;
 mod commit;
 mod create;
 mod exec;
+mod files;
 mod life;
 mod look;
 
@@ -26,6 +27,11 @@ pub fn routes() -> Router<App> {
         .route("/containers/{id}/json", get(look::one))
         .route("/containers/{id}/logs", get(look::logs))
         .route("/containers/{id}/changes", get(look::changes))
+        .route(
+            "/containers/{id}/archive",
+            get(files::get).head(files::head).put(files::put),
+        )
+        .route("/containers/{id}/export", get(files::export))
         .route("/containers/{id}/attach", post(attach::post))
         .route("/containers/{id}/start", post(life::start))
         .route("/containers/{id}/wait", post(life::wait))

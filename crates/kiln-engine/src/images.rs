@@ -4,9 +4,9 @@ use kiln_oci::{Digest, ImageConfig, Reference};
 use kiln_store::{ImageRecord, Store};
 use serde_json::{Value, json};
 
-use crate::BuildError;
 use crate::containers::{Container, settle};
 use crate::filters::Filters;
+use crate::{BuildError, Kind};
 
 /// One row of `images`.
 #[derive(Debug, Clone)]
@@ -204,6 +204,7 @@ pub fn remove(store: &Store, name: &str, force: bool) -> Result<Vec<Removed>, Bu
                 "conflict: unable to delete {} (must be forced) - image is referenced in multiple repositories",
                 id.short()
             ))
+            .of_kind(Kind::Conflict)
             .hint("remove it by its names, or add --force"));
         }
         None => tags,
@@ -258,5 +259,6 @@ fn refuse_used(
              container {container}"
         ),
     };
-    Err(BuildError::new(message).hint("remove the container first: `kiln rm`"))
+    let error = BuildError::new(message).of_kind(Kind::Conflict);
+    Err(error.hint("remove the container first: `kiln rm`"))
 }

@@ -35,7 +35,9 @@ const CONNECTIONS: usize = 512;
 const MAX_HEAD: usize = 1 << 20;
 /// How long a request's head may take.
 const HEAD_TIME: Duration = Duration::from_secs(30);
-/// How long requests may take to end when the server does.
+/// How long clients are waited for that are in the middle of an answer.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long cancelled work may take to clear up.
 const LAST: Duration = Duration::from_secs(10);
 
 /// How to serve.
@@ -140,7 +142,7 @@ async fn run(app: App, listener: std::os::unix::net::UnixListener) -> io::Result
     let _ = ending.send(true);
     drop(listener);
     let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(LAST, slots.acquire_many(all)).await;
+    let _ = tokio::time::timeout(FAREWELL, slots.acquire_many(all)).await;
     Ok(())
 }
 

@@ -72,6 +72,26 @@ fn a_signal_ends_builds_and_takes_the_socket_away() {
 }
 
 #[test]
+fn clients_that_only_listen_do_not_keep_the_server() {
+    let mut engine = Engine::with_base();
+    let mut listener = engine
+        .command(["events", "--since", "0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    engine.ok(["tag", "busybox", "one:1"]);
+    let mut first = [0];
+    let pipe = listener.stdout.as_mut().unwrap();
+    std::io::Read::read_exact(pipe, &mut first).unwrap();
+    let began = Instant::now();
+    engine.signal(Signal::TERM);
+    assert_eq!(engine.wait(), Some(0), "{}", engine.log());
+    assert!(began.elapsed() < Duration::from_secs(8));
+    listener.wait().unwrap();
+}
+
+#[test]
 fn one_server_a_socket() {
     let engine = Engine::on(Kiln::empty());
     let address = format!("unix://{}", engine.socket().display());

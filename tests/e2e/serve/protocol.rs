@@ -122,6 +122,26 @@ fn errors_have_dockers_codes() {
 }
 
 #[test]
+fn what_is_in_use_is_in_the_way() {
+    let engine = Engine::with_base();
+    engine.ok(["create", "--name", "user", "busybox", "true"]);
+    engine.ok(["volume", "create", "kept"]);
+    engine.ok(["create", "-v", "kept:/v", "busybox", "true"]);
+    let delete: &[&str] = &["-X", "DELETE"];
+    for (args, path, text) in [
+        (delete, "/images/busybox", "conflict: unable to remove"),
+        (delete, "/volumes/kept", "in use"),
+        (&["-X", "POST"], "/containers/user/kill", "is not running"),
+        (&["-X", "POST"], "/containers/user/pause", "is not running"),
+    ] {
+        let answer = engine.curl(args, path);
+        assert!(answer.starts_with("HTTP/1.1 409 "), "{path}: {answer}");
+        let message = body(&answer)["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(text), "{path}: {message}");
+    }
+}
+
+#[test]
 fn events_tell_of_images() {
     let engine = Engine::with_base();
     engine.ok(["tag", "busybox", "one:1"]);

@@ -6,5 +6,6 @@ mod engine;
 mod like_docker;
 mod protocol;
 mod registries;
+mod rootless;
 
 pub use engine::Engine;

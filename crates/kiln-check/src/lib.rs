@@ -2,8 +2,9 @@
 //! fix. Pure: no file is read, no image fetched; what is known of them is handed in.
 //!
 //! [`run`] gives the [`Finding`]s that count by a [`Config`] and the file's comments, [`run_fixes`]
-//! applies their fixes until none is left; [`check`] and [`fix`] do so for any choice of [`RULES`]. A rule is data ([`Rule`]) with a function; its page is `docs/rules/<id>.md`, whose
-//! examples are its tests.
+//! applies their fixes until none is left; [`check`] and [`fix`] do so for any choice of [`RULES`].
+//! A rule is data ([`Rule`]) with a function; its page is `docs/rules/<id>.md`, whose examples are
+//! its tests.
 
 mod check;
 pub mod config;

@@ -42,5 +42,5 @@ pub use event::{Event, Listed, Makes, Moment, Progress, Silent};
 pub use explain::Explanation;
 pub use instruction::clean_path;
 pub use options::BuildOptions;
-pub use snapshot::view;
+pub use snapshot::{commit_dir, view};
 pub use solve::{Built, build};

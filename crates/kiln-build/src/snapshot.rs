@@ -1,6 +1,6 @@
 //! File systems of a build: stacks of layers, seen through overlay mounts that nobody else sees.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -148,19 +148,29 @@ impl Writable {
         if let Some(epoch) = epoch {
             kiln_oci::layer::clamp_times(fd.as_fd(), epoch).context("clamping times of", &upper)?;
         }
-        let written = kiln_oci::layer::write_dir(fd.as_fd(), std::io::sink())?;
-        if written.entries == 0 {
-            return Ok(None);
-        }
-        let layer = Layer {
-            diff_id: written.diff_id,
-            size: written.size,
-            tar_size: written.tar_size,
-            entries: written.entries,
-            created: created.to_owned(),
-            recipe: false,
-        };
-        store.commit_layer(&upper, &layer)?;
-        Ok(Some(written.diff_id))
+        commit_dir(store, &upper, fd.as_fd(), created)
     }
+}
+
+/// Makes a directory of the store's file system, opened as `fd`, a layer; nothing where it is empty.
+pub fn commit_dir(
+    store: &Store,
+    dir: &Path,
+    fd: BorrowedFd<'_>,
+    created: &str,
+) -> Result<Option<Digest>, BuildError> {
+    let written = kiln_oci::layer::write_dir(fd, std::io::sink())?;
+    if written.entries == 0 {
+        return Ok(None);
+    }
+    let layer = Layer {
+        diff_id: written.diff_id,
+        size: written.size,
+        tar_size: written.tar_size,
+        entries: written.entries,
+        created: created.to_owned(),
+        recipe: false,
+    };
+    store.commit_layer(dir, &layer)?;
+    Ok(Some(written.diff_id))
 }

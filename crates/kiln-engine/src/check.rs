@@ -11,8 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kiln_build::BuildError;
-use kiln_check::{Config, ContextFacts, Finding, Fixed, Images, Surroundings, run, run_fixes};
-use kiln_dockerfile::{Dockerfile, Kind, ParseError, parse};
+use kiln_check::{
+    Config, ContextFacts, Finding, Fixed, Images, Subject, Surroundings, run, run_fixes,
+};
+use kiln_dockerfile::{Dockerfile, ParseError, parse};
 use kiln_store::Store;
 
 use crate::parallel::work_off;
@@ -220,17 +222,8 @@ fn facts_key(target: &Target) -> Option<(PathBuf, Option<PathBuf>)> {
 
 /// The image the last stage is based on, where it is one.
 fn final_base(file: &Dockerfile) -> Option<String> {
-    let mut stages: Vec<(Option<&str>, &str)> = Vec::new();
-    for instruction in &file.instructions {
-        if let Kind::From { image, name, .. } = &instruction.kind {
-            stages.push((name.as_deref(), image));
-        }
-    }
-    let mut image = stages.pop()?.1;
-    while let Some((name, base)) = stages.pop() {
-        if name.is_some_and(|n| n.eq_ignore_ascii_case(image)) {
-            image = base;
-        }
-    }
+    let subject = Subject::new(file, &Surroundings::NONE);
+    let ancestry = subject.ancestry(subject.final_stage()?.index);
+    let image = subject.stages.get(*ancestry.last()?)?.image;
     (image != "scratch").then(|| image.to_owned())
 }

@@ -3,12 +3,13 @@
 use std::io::BufRead;
 use std::os::fd::AsFd;
 
-use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply, decompress, write_dir};
+use kiln_oci::layer::{ApplyOptions, Ids, Limits, Whiteouts, apply, decompress};
 use kiln_oci::{Digest, History, ImageConfig, Platform, Reference};
-use kiln_store::{Layer, Store};
+use kiln_store::Store;
 
 use crate::BuildError;
 use kiln_build::changes::apply_changes;
+use kiln_build::commit_dir;
 
 /// What to make of the tar.
 pub struct Import {
@@ -57,22 +58,11 @@ fn inner<'r>(
             BuildError::new("the archive holds no files").hint("give a tar of a root file system")
         );
     }
-    let written = write_dir(fd.as_fd(), std::io::sink())?;
     let now = match what.source_date_epoch {
         Some(epoch) => kiln_build::image::rfc3339(epoch)?,
         None => jiff::Timestamp::now().to_string(),
     };
-    store.commit_layer(
-        &dir,
-        &Layer {
-            diff_id: written.diff_id,
-            size: written.size,
-            tar_size: written.tar_size,
-            entries: written.entries,
-            created: now.clone(),
-            recipe: false,
-        },
-    )?;
+    let layer = commit_dir(store, &dir, fd.as_fd(), &now)?;
     let image = ImageConfig {
         architecture: what.platform.architecture.clone(),
         os: what.platform.os.clone(),
@@ -81,7 +71,7 @@ fn inner<'r>(
         ..ImageConfig::default()
     };
     let mut image = apply_changes(store, image, &what.changes)?;
-    image.rootfs.diff_ids = vec![written.diff_id];
+    image.rootfs.diff_ids = layer.into_iter().collect();
     image.history = vec![History {
         created: Some(now),
         comment: Some(what.message.clone()),

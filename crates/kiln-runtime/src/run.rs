@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
+use rustix::net::{Shutdown, shutdown};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::cancel::Cancel;
@@ -18,7 +18,7 @@ use crate::helper::WORD;
 use crate::process::{Exit, Process, Spec, Stream};
 use crate::stubs::Stubs;
 use crate::volumes;
-use crate::wire::{Report, receive_report, send_fds};
+use crate::wire::{Report, message_pair, receive_report, send_fds};
 
 static HELPER: OnceLock<PathBuf> = OnceLock::new();
 
@@ -100,13 +100,7 @@ fn start(
         Some(bytes) => Some(memory_file("stdin", bytes).step("write the standard input")?),
         None => None,
     };
-    let (socket, theirs) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .step("make a socket")?;
+    let (socket, theirs) = message_pair()?;
     let (stdout, their_stdout) = pipe_with(PipeFlags::CLOEXEC).step("make a pipe")?;
     let (stderr, their_stderr) = pipe_with(PipeFlags::CLOEXEC).step("make a pipe")?;
     for fd in [&stdout, &stderr] {
@@ -126,7 +120,7 @@ fn start(
     Ok((socket, child, stdout, stderr))
 }
 
-fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+pub(crate) fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     let mut file = std::fs::File::from(memfd_create(name, MemfdFlags::CLOEXEC)?);
     file.write_all(bytes)?;
     file.rewind()?;

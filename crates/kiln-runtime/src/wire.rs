@@ -6,11 +6,11 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, send, sendmsg,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, send, sendmsg, socketpair,
 };
 
-use crate::error::RuntimeError;
+use crate::error::{RuntimeError, Step};
 use crate::volumes;
 
 /// The longest message.
@@ -37,6 +37,17 @@ pub(crate) fn send_fds(socket: impl AsFd, fds: &[BorrowedFd]) -> rustix::io::Res
 /// Receives the descriptors; none when the caller is gone.
 pub(crate) fn receive_fds(socket: impl AsFd) -> rustix::io::Result<Vec<OwnedFd>> {
     Ok(receive_message(socket, &mut [0])?.1)
+}
+
+/// Two ends between which messages go, each whole.
+pub(crate) fn message_pair() -> Result<(OwnedFd, OwnedFd), RuntimeError> {
+    socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .step("make a socket")
 }
 
 /// Sends a message, with descriptors.

@@ -4,10 +4,10 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use kiln_build::changes::apply_changes;
-use kiln_oci::layer::write_dir;
+use kiln_build::commit_dir;
 use kiln_oci::{Digest, History, Reference};
 use kiln_runtime::monitor::Status;
-use kiln_store::{Layer, Store};
+use kiln_store::Store;
 
 use super::Failure;
 use super::create::copy_tree;
@@ -57,22 +57,9 @@ fn inner(store: &Store, name: &str, what: &Commit) -> Result<Digest, Failure> {
     if let Some(epoch) = what.source_date_epoch {
         kiln_oci::layer::clamp_times(fd.as_fd(), epoch).map_err(bad)?;
     }
-    let written = write_dir(fd.as_fd(), std::io::sink())?;
     image.rootfs.diff_ids = container.record.layers.clone();
-    if written.entries > 0 {
-        store.commit_layer(
-            &dir,
-            &Layer {
-                diff_id: written.diff_id,
-                size: written.size,
-                tar_size: written.tar_size,
-                entries: written.entries,
-                created: now.clone(),
-                recipe: false,
-            },
-        )?;
-        image.rootfs.diff_ids.push(written.diff_id);
-    }
+    let layer = commit_dir(store, &dir, fd.as_fd(), &now)?;
+    image.rootfs.diff_ids.extend(layer);
     image.created = Some(now.clone());
     if what.author.is_some() {
         image.author = what.author.clone();
@@ -87,7 +74,7 @@ fn inner(store: &Store, name: &str, what: &Commit) -> Result<Digest, Failure> {
         )),
         author: what.author.clone(),
         comment: what.message.clone(),
-        empty_layer: written.entries == 0,
+        empty_layer: layer.is_none(),
     });
     let names: Vec<Reference> = what
         .name

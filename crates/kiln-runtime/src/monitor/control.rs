@@ -1,15 +1,14 @@
 //! The side of those who talk to a monitor, and the one who starts it.
 
-use std::io::{self, Seek, Write};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, memfd_create, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with,
-    socketpair,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +18,8 @@ use crate::cgroup::Usage;
 use crate::container::spec::{ContainerSpec, ExecSpec};
 use crate::error::{RuntimeError, Step};
 use crate::process::Stream;
-use crate::wire::{receive_message, send_message};
+use crate::run::memory_file;
+use crate::wire::{message_pair, receive_message, send_message};
 
 /// What a monitor is asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -121,20 +121,9 @@ pub fn start(spec: &ContainerSpec, control: &Control) -> Result<Connection, Runt
         after: control.after.clone(),
     };
     let text = serde_json::to_vec(&launch).map_err(io::Error::from);
-    let memory = text.and_then(|text| {
-        let mut file = std::fs::File::from(memfd_create("kiln-container", MemfdFlags::CLOEXEC)?);
-        file.write_all(&text)?;
-        file.rewind()?;
-        Ok(OwnedFd::from(file))
-    });
+    let memory = text.and_then(|text| memory_file("kiln-container", &text));
     let memory = memory.step("write the specification")?;
-    let (socket, theirs) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .step("make a socket")?;
+    let (socket, theirs) = message_pair()?;
     let fds = [memory.as_fd(), control.dir, control.lock, control.root];
     send_message(&socket, b"f", &fds).step("send to the monitor")?;
     let mut child = Command::new(crate::run::helper())

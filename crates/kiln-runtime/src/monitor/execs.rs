@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::launch::reap;
@@ -13,7 +12,7 @@ use crate::container::join;
 use crate::container::spec::{ContainerSpec, ExecSpec};
 use crate::error::{RuntimeError, Step};
 use crate::sys;
-use crate::wire::{Report, read_report, receive_message, send_byte};
+use crate::wire::{Report, message_pair, read_report, receive_message, send_byte};
 
 /// A process that was asked for.
 pub(super) struct Exec {
@@ -49,13 +48,7 @@ pub(super) fn begin(
     cgroup: Option<&Cgroup>,
     client: u64,
 ) -> Result<Exec, RuntimeError> {
-    let (socket, theirs) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .step("make a socket")?;
+    let (socket, theirs) = message_pair()?;
     let Some(between) = sys::fork().step("fork")? else {
         join::main(join::Parts {
             exec,

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with, socketpair,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
 };
 use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, pidfd_open, setsid, waitpid};
 
@@ -23,7 +23,7 @@ use crate::cgroup::Cgroup;
 use crate::container::init;
 use crate::error::{RuntimeError, Step};
 use crate::freeze;
-use crate::wire::{Report, read_report, receive_message, send_byte};
+use crate::wire::{Report, message_pair, read_report, receive_message, send_byte};
 use crate::{mounts, sys};
 
 /// A container has come to its end, or never began.
@@ -176,13 +176,7 @@ fn begin(
         None => {}
     }
     let listener = listener(dir).step("make the container's socket")?;
-    let (socket, theirs) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .step("make a socket")?;
+    let (socket, theirs) = message_pair()?;
     let (mut streams, stdio) = Streams::make(spec).step("make pipes")?;
     let init = match sys::fork_into_new_pids().step("fork")? {
         Some(pid) => pid,

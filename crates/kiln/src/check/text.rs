@@ -130,9 +130,8 @@ fn summary(
             Severity::Error => many(*n, "error"),
             Severity::Warning => many(*n, "warning"),
             Severity::Info => many(*n, "remark"),
-            Severity::Style => many(*n, "matter")
-                .replace("matter", "matter of style")
-                .replace("matter of styles", "matters of style"),
+            Severity::Style if *n == 1 => "1 matter of style".to_owned(),
+            Severity::Style => format!("{n} matters of style"),
         })
         .collect();
     let mut out = format!("Found {} in {}", parts.join(", "), many(files, "file"));
